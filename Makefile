@@ -1,0 +1,50 @@
+# `make` alone prints this help; a target's help is the text behind its ##.
+.DEFAULT_GOAL := help
+SHELL := /bin/bash
+export GOTOOLCHAIN := local
+export CGO_ENABLED := 0
+BIN := bin
+PROGRAMS := $(notdir $(wildcard cmd/*))
+SCRIPTS := $(wildcard packaging/*.sh) .ci/run
+
+.PHONY: help
+help: ## print this help
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+.PHONY: deps
+deps: ## install what building, testing and rendering need (Debian packages, as root)
+	@packaging/deps.sh
+
+.PHONY: build
+build: ## build the programs into bin/
+	@mkdir -p $(BIN)
+	go build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
+
+.PHONY: test
+test: deps ## install what tests need, then lint and run every test with the race detector
+	@$(MAKE) --no-print-directory lint
+	CGO_ENABLED=1 go test -race -timeout 20m ./...
+
+.PHONY: lint
+lint: deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
+	@out=$$(go tool gofumpt -l cmd daemon); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+	go vet ./...
+	go tool staticcheck ./...
+	@packaging/vulncheck.sh
+	shellcheck $(SCRIPTS)
+
+.PHONY: fmt
+fmt: ## format the Go code
+	go tool gofumpt -w cmd daemon
+
+.PHONY: demo
+demo: deps build ## export the sample project on a local farm and say where the film is
+	@packaging/demo.sh
+
+.PHONY: bench
+bench: deps build ## measure speed against the peers that are installed
+	@packaging/bench.sh
+
+.PHONY: clean
+clean: ## remove what was built
+	rm -rf $(BIN) .cache
