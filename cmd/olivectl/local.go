@@ -1,0 +1,120 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"sync"
+	"time"
+
+	"olive-distributed/daemon/farm"
+	"olive-distributed/daemon/master"
+	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/worker"
+)
+
+// local is a farm in this process: the daemons' own master and workers, without a network.
+type local struct {
+	workers, threads int
+	scratch          string
+	show             display
+}
+
+// localPolicy is for workers that share one machine and one fate: a failure there is hardly
+// cured by waiting.
+var localPolicy = farm.Policy{Bench: 50 * time.Millisecond, MaxFailures: 2}
+
+// export makes all films and reports the first and worst thing that went wrong.
+func (l *local) export(ctx context.Context, requests []master.Request) error {
+	library := media.NewLibrary("")
+	defer library.Close()
+	m, err := master.New(master.Config{
+		Library: library, Engine: builtin.New(library, l.threads), Scratch: l.scratch,
+		Policy: localPolicy, Observe: l.show.event,
+	})
+	if err != nil {
+		return &exitError{exitFailed, err}
+	}
+	// The master outlives its workers, so that nobody writes parts when it cleans up.
+	masterCtx, stopMaster := context.WithCancel(context.WithoutCancel(ctx))
+	var master, crew, watcher sync.WaitGroup
+	master.Go(func() { _ = m.Run(masterCtx) })
+	for i := range l.workers {
+		w := &worker.Worker{Name: fmt.Sprintf("local-%d", i+1), Engine: builtin.New(library, l.threads), Master: m, Threads: l.threads}
+		crew.Go(func() { _ = w.Run(ctx) })
+	}
+	watchCtx, stopWatching := context.WithCancel(ctx)
+	watcher.Go(func() { l.watch(watchCtx, m) })
+
+	err = l.films(ctx, m, requests)
+	_ = m.Close(ctx)
+	crew.Wait()
+	stopWatching()
+	watcher.Wait()
+	stopMaster()
+	master.Wait()
+	l.show.close()
+	return interrupted(ctx, err)
+}
+
+// films submits every request and waits for the films.
+func (l *local) films(ctx context.Context, m *master.Master, requests []master.Request) error {
+	worst := &exitError{}
+	var ids []uint32
+	for _, r := range requests {
+		id, err := m.Submit(ctx, r)
+		var refused *master.RefusedError
+		switch {
+		case err == nil:
+			ids = append(ids, id)
+		case errors.As(err, &refused):
+			worst = worse(worst, exitRefused, err)
+			l.show.failed(r, err)
+		default:
+			worst = worse(worst, exitFailed, err)
+			l.show.failed(r, err)
+		}
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+	}
+	for _, id := range ids {
+		film, err := m.Wait(ctx, id)
+		if err != nil {
+			worst = worse(worst, exitFailed, nil)
+			continue // its event has told
+		}
+		l.show.film(id, film)
+	}
+	if worst.code == 0 {
+		return nil
+	}
+	return &exitError{code: worst.code}
+}
+
+// worse keeps the outcome that matters more: a failed export before a refused project.
+func worse(e *exitError, code int, err error) *exitError {
+	if e.code == exitFailed || e.code == code {
+		return e
+	}
+	return &exitError{code, err}
+}
+
+// watch keeps the display up to date.
+func (l *local) watch(ctx context.Context, m *master.Master) {
+	tick := time.NewTicker(refresh)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+		v, err := m.View(ctx)
+		if err != nil {
+			return
+		}
+		l.show.update(v)
+	}
+}

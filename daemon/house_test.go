@@ -1,0 +1,117 @@
+// Package daemon_test holds the rules of the house: which room may import which.
+package daemon_test
+
+import (
+	"encoding/json"
+	"errors"
+	"io"
+	"os/exec"
+	"slices"
+	"strings"
+	"testing"
+)
+
+const module = "olive-distributed/"
+
+// mayImport is the plan of the house: rooms, and the rooms of ours that each may use. A room
+// that is missing here fails the test, and so does a permission that nobody uses.
+var mayImport = map[string][]string{
+	"daemon/ove":            {},
+	"daemon/farm":           {},
+	"daemon/media":          {},
+	"daemon/render":         {"daemon/ove", "daemon/media", "daemon/render/audio"},
+	"daemon/render/raster":  {},
+	"daemon/render/audio":   {"daemon/ove", "daemon/media"},
+	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
+	"daemon/worker":         {"daemon/media", "daemon/render"},
+	"daemon/master":         {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
+	"cmd/olivectl":          {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
+}
+
+// pure are the rooms of rules: what they must not import, and why.
+var pure = map[string]string{
+	"daemon/ove":           "a project means the same everywhere",
+	"daemon/farm":          "the rules are tested without a world",
+	"daemon/render/raster": "pixels do not depend on the machine",
+}
+
+var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}
+
+// allowed are exceptions to pure, each with its reason.
+var allowed = map[string]string{
+	"daemon/farm time":                 "times are values that callers pass in",
+	"daemon/render/raster sync":        "a picture is spread over goroutines, with the same result",
+	"daemon/render/raster sync/atomic": "likewise",
+}
+
+type pkg struct {
+	ImportPath string
+	Doc        string
+	Imports    []string
+}
+
+func packages(t *testing.T) []pkg {
+	t.Helper()
+	out, err := exec.Command("go", "list", "-json=ImportPath,Doc,Imports", module+"...").Output()
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []pkg
+	for d := json.NewDecoder(strings.NewReader(string(out))); ; {
+		var p pkg
+		err := d.Decode(&p)
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			t.Fatal(err)
+		}
+		if p.ImportPath != module+"daemon" { // this test's own folder
+			all = append(all, p)
+		}
+	}
+	return all
+}
+
+func TestEveryRoomSaysWhatItIsFor(t *testing.T) {
+	for _, p := range packages(t) {
+		if p.Doc == "" {
+			t.Errorf("%s has no package comment", p.ImportPath)
+		}
+	}
+}
+
+func TestImportsGoDown(t *testing.T) {
+	for _, p := range packages(t) {
+		room := strings.TrimPrefix(p.ImportPath, module)
+		allowed, known := mayImport[room]
+		if !known {
+			t.Errorf("room %s is not in the plan", room)
+		}
+		for _, i := range p.Imports {
+			if used, ours := strings.CutPrefix(i, module); ours && !slices.Contains(allowed, used) {
+				t.Errorf("%s must not import %s", room, used)
+			}
+		}
+		for _, a := range allowed {
+			if !slices.Contains(p.Imports, module+a) {
+				t.Errorf("%s does not import %s any more: take it out of the plan", room, a)
+			}
+		}
+	}
+}
+
+func TestRulesKnowNoWorld(t *testing.T) {
+	for _, p := range packages(t) {
+		room := strings.TrimPrefix(p.ImportPath, module)
+		why, isPure := pure[room]
+		if !isPure {
+			continue
+		}
+		for _, i := range p.Imports {
+			if slices.Contains(impure, i) && allowed[room+" "+i] == "" {
+				t.Errorf("%s imports %s, but %s", room, i, why)
+			}
+		}
+	}
+}

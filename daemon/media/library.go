@@ -1,0 +1,182 @@
+package media
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/gob"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
+)
+
+// A Library opens media and remembers what it learnt about them. It is safe for concurrent
+// use; the same medium is examined once, however many ask at the same time.
+type Library struct {
+	dir     string
+	ctx     context.Context
+	cancel  context.CancelFunc
+	work    sync.WaitGroup
+	files   memo[*File]
+	indexes memo[*Index]
+
+	mu   sync.Mutex
+	temp string // holds the remuxes when there is no dir
+}
+
+// NewLibrary keeps indexes and remuxed media in dir, or only for its own life when dir is "".
+// Whatever lies in dir may be deleted while no Library uses it.
+func NewLibrary(dir string) *Library {
+	ctx, cancel := context.WithCancel(context.Background())
+	return &Library{dir: dir, ctx: ctx, cancel: cancel}
+}
+
+// ErrClosed is the answer of a closed Library.
+var ErrClosed = errors.New("the media library is closed")
+
+// Close stops what still runs, waits for it and removes temporary remuxes. Readers that are
+// open must be closed before.
+func (l *Library) Close() error {
+	l.cancel()
+	l.work.Wait()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.temp == "" {
+		return nil
+	}
+	if err := os.RemoveAll(l.temp); err != nil {
+		return fmt.Errorf("remove remuxed media: %w", err)
+	}
+	l.temp = ""
+	return nil
+}
+
+// remuxDir is where remuxed media go.
+func (l *Library) remuxDir() (string, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	if l.dir != "" {
+		return l.dir, os.MkdirAll(l.dir, 0o700)
+	}
+	if l.temp == "" {
+		temp, err := os.MkdirTemp("", "olive-media-")
+		if err != nil {
+			return "", err
+		}
+		l.temp = temp
+	}
+	return l.temp, nil
+}
+
+// A memo answers each key once: callers that come while the answer is being made wait for it.
+// Errors are not kept.
+type memo[T any] struct {
+	mu    sync.Mutex
+	calls map[string]*call[T]
+}
+
+type call[T any] struct {
+	done  chan struct{}
+	value T
+	err   error
+}
+
+// do runs answer under the library's life, not the caller's: others may wait for the same answer.
+func (m *memo[T]) do(ctx context.Context, l *Library, key string, answer func(context.Context) (T, error)) (T, error) {
+	m.mu.Lock()
+	c, ok := m.calls[key]
+	if !ok {
+		if l.ctx.Err() != nil {
+			m.mu.Unlock()
+			var none T
+			return none, ErrClosed
+		}
+		c = m.add(key)
+		l.work.Go(func() {
+			defer close(c.done)
+			if c.value, c.err = answer(l.ctx); c.err != nil {
+				m.forget(key)
+			}
+		})
+	}
+	m.mu.Unlock()
+	select {
+	case <-c.done:
+		return c.value, c.err
+	case <-ctx.Done():
+		var none T
+		return none, ctx.Err()
+	}
+}
+
+func (m *memo[T]) add(key string) *call[T] {
+	if m.calls == nil {
+		m.calls = map[string]*call[T]{}
+	}
+	c := &call[T]{done: make(chan struct{})}
+	m.calls[key] = c
+	return c
+}
+
+func (m *memo[T]) forget(key string) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	delete(m.calls, key)
+}
+
+// cacheVersion changes with the meaning of what lies in the cache.
+const cacheVersion = "olive-media-1"
+
+// cachePath names a cache file by what it was made of.
+func cachePath(dir, key, ext string) string {
+	sum := sha256.Sum256([]byte(cacheVersion + "\x00" + key))
+	return filepath.Join(dir, hex.EncodeToString(sum[:16])+ext)
+}
+
+// A record is an index as it lies on disk.
+type record struct {
+	Index Index
+	Play  play
+}
+
+// load reads an index from the cache; any fault means that it is made anew.
+func (l *Library) load(key string) (*Index, bool) {
+	if l.dir == "" {
+		return nil, false
+	}
+	f, err := os.Open(cachePath(l.dir, key, ".index"))
+	if err != nil {
+		return nil, false
+	}
+	defer f.Close()
+	var rec record
+	if err := gob.NewDecoder(f).Decode(&rec); err != nil {
+		return nil, false
+	}
+	ix := rec.Index
+	ix.play = rec.Play
+	if _, err := os.Stat(ix.play.Path); ix.play.Remuxed && err != nil {
+		return nil, false
+	}
+	return &ix, true
+}
+
+// save writes an index into the cache. The cache only saves time, so a failure is no error.
+func (l *Library) save(key string, ix *Index) {
+	if l.dir == "" || os.MkdirAll(l.dir, 0o700) != nil {
+		return
+	}
+	f, err := os.CreateTemp(l.dir, "index-*.tmp")
+	if err != nil {
+		return
+	}
+	err = errors.Join(gob.NewEncoder(f).Encode(record{*ix, ix.play}), f.Close())
+	if err == nil {
+		err = os.Rename(f.Name(), cachePath(l.dir, key, ".index"))
+	}
+	if err != nil {
+		_ = os.Remove(f.Name())
+	}
+}

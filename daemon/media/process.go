@@ -1,0 +1,124 @@
+package media
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+)
+
+const (
+	tailLimit = 2 << 10         // bytes of a child's messages that go into an error
+	waitDelay = 5 * time.Second // how long a killed child's pipes may stay open
+	pipeSize  = 1 << 20         // the most that Linux gives to a user by default
+)
+
+// A tail is a writer that keeps the last tailLimit bytes.
+type tail struct {
+	mu  sync.Mutex
+	buf []byte
+}
+
+func (t *tail) Write(p []byte) (int, error) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.buf = append(t.buf, p[max(0, len(p)-tailLimit):]...)
+	t.buf = t.buf[max(0, len(t.buf)-tailLimit):]
+	return len(p), nil
+}
+
+// String gives the lines on one line, as an error wants them.
+func (t *tail) String() string {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	lines := strings.FieldsFunc(strings.ToValidUTF8(string(t.buf), "?"), func(r rune) bool { return r == '\n' || r == '\r' })
+	return strings.Join(lines, "; ")
+}
+
+// wrap adds what the child said to err.
+func (t *tail) wrap(err error) error {
+	if s := t.String(); err != nil && s != "" {
+		return fmt.Errorf("%w: %s", err, s)
+	}
+	return err
+}
+
+// command prepares a child that dies with ctx and with this process.
+func command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error) {
+	path, err := exec.LookPath(tool)
+	if err != nil {
+		return nil, fmt.Errorf("%s is not installed (Debian: apt install ffmpeg): %w", tool, err)
+	}
+	cmd := exec.CommandContext(ctx, path, args...)
+	cmd.Env = append(os.Environ(), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1", "SVT_LOG=1") // SVT-AV1: errors only
+	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.WaitDelay = waitDelay
+	return cmd, nil
+}
+
+// run runs a tool to its end and hands its output to read, which must read all of it or fail.
+// What the tool said goes to said, and its tail into the error.
+func run(ctx context.Context, tool string, args []string, said *tail, read func(io.Reader) error) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	cmd, err := command(ctx, tool, args...)
+	if err != nil {
+		return err
+	}
+	cmd.Stderr = said
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return err
+	}
+	if err := cmd.Start(); err != nil {
+		return fmt.Errorf("start %s: %w", tool, err)
+	}
+	readErr := read(out)
+	if readErr != nil {
+		cancel() // the child would wait for ever for a reader
+	}
+	waitErr := cmd.Wait()
+	if readErr != nil {
+		return said.wrap(fmt.Errorf("read from %s: %w", tool, readErr))
+	}
+	if waitErr != nil {
+		return said.wrap(fmt.Errorf("%s: %w", tool, reason(ctx, waitErr)))
+	}
+	return nil
+}
+
+// reason prefers the reason why a context ended to "signal: killed".
+func reason(ctx context.Context, err error) error {
+	if cause := context.Cause(ctx); cause != nil {
+		return cause
+	}
+	return err
+}
+
+// limited collects at most limit bytes and fails on more.
+func limited(limit int64, dst *bytes.Buffer) func(io.Reader) error {
+	return func(r io.Reader) error {
+		n, err := io.Copy(dst, io.LimitReader(r, limit+1))
+		if err == nil && n > limit {
+			err = errors.New("more output than expected")
+		}
+		return err
+	}
+}
+
+// widen makes a pipe as large as the system allows; a smaller one works as well.
+func widen(f any) {
+	const setPipeSize = 1031 // F_SETPIPE_SZ
+	if f, ok := f.(*os.File); ok {
+		if c, err := f.SyscallConn(); err == nil {
+			_ = c.Control(func(fd uintptr) { _, _, _ = syscall.Syscall(syscall.SYS_FCNTL, fd, setPipeSize, pipeSize) })
+		}
+	}
+}

@@ -1,0 +1,292 @@
+package media
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os/exec"
+	"slices"
+	"strconv"
+	"sync"
+)
+
+// ReadOptions of Open. The pictures do not depend on them.
+type ReadOptions struct {
+	Threads int // decoder threads, 0 = 1
+}
+
+// A Reader streams frames of an Index in presentation order. Every picture's time stamp is
+// compared with the index, so a wrong one never gets out. Not for concurrent use.
+type Reader struct {
+	ctx      context.Context
+	ix       *Index
+	opt      ReadOptions
+	pos, end int
+	try      int      // how often decoding was started further back
+	dec      *decoder // nil until the next picture is wanted
+	scratch  []byte
+}
+
+// A ShortError means that a medium does not deliver a frame which its index promises.
+type ShortError struct {
+	Path   string
+	Frame  int    // the first that is missing
+	Frames int    // how many the index promises
+	Said   string // ffmpeg's complaints
+}
+
+func (e *ShortError) Error() string {
+	said := ""
+	if e.Said != "" {
+		said = " (" + e.Said + ")"
+	}
+	return fmt.Sprintf("%s: frame %d of %d does not decode%s: the file is damaged or cut short, copy it again or mend it with ffmpeg -i OLD -c copy NEW.mkv",
+		e.Path, e.Frame, e.Frames, said)
+}
+
+// Unwrap lets errors.Is find io.ErrUnexpectedEOF.
+func (e *ShortError) Unwrap() error { return io.ErrUnexpectedEOF }
+
+// Open starts decoding exactly the frames [from, from+count) of ix. The decoder lives until Close
+// or the end of ctx.
+func (l *Library) Open(ctx context.Context, ix *Index, from, count int, opt ReadOptions) (*Reader, error) {
+	if from < 0 || count < 0 || from+count > len(ix.PTS) {
+		return nil, fmt.Errorf("%s: frames [%d,%d) asked for, there are %d", ix.Path, from, from+count, len(ix.PTS))
+	}
+	r := &Reader{ctx: ctx, ix: ix, opt: opt, pos: from, end: from + count}
+	if count > 0 {
+		if err := r.start(); err != nil {
+			return nil, err
+		}
+	}
+	return r, nil
+}
+
+// Pos is the index of the frame that Next gives.
+func (r *Reader) Pos() int { return r.pos }
+
+// Next fills dst (Width*Height*4 bytes) with the next frame: straight, not premultiplied RGBA,
+// rows top down. After the last frame of the range it answers io.EOF.
+func (r *Reader) Next(dst []byte) error {
+	if r.pos >= r.end {
+		return io.EOF
+	}
+	if size := r.ix.Width * r.ix.Height * 4; len(dst) != size {
+		return fmt.Errorf("a frame of %s has %d bytes, the buffer %d", r.ix.Path, size, len(dst))
+	}
+	for {
+		err := r.next(dst)
+		if err == nil {
+			r.pos++
+			return nil
+		}
+		if cause := context.Cause(r.ctx); cause != nil {
+			return fmt.Errorf("decode %s: %w", r.ix.Path, cause)
+		}
+		if !r.further() {
+			return err
+		}
+	}
+}
+
+// next reads up to frame pos and leaves it in dst.
+func (r *Reader) next(dst []byte) error {
+	if r.dec == nil {
+		if err := r.start(); err != nil {
+			return err
+		}
+	}
+	for {
+		got := r.dec.next
+		if err := r.dec.read(dst); err != nil {
+			return r.missing(err)
+		}
+		if got == r.pos {
+			return nil
+		}
+	}
+}
+
+// Skip passes over n frames.
+func (r *Reader) Skip(n int) error {
+	const worth = 48 // frames decode in the time that a new decoder needs to start
+	target := min(r.pos+max(0, n), r.end)
+	if r.dec == nil || r.ix.play.Seeks && r.ix.KeyBefore(target)-r.pos > worth {
+		r.stop()
+		r.pos, r.try = target, 0
+		return nil
+	}
+	if r.scratch == nil {
+		r.scratch = make([]byte, r.ix.Width*r.ix.Height*4)
+	}
+	for r.pos < target {
+		if err := r.Next(r.scratch); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// Close ends the decoder and waits for it.
+func (r *Reader) Close() error {
+	r.stop()
+	r.pos = r.end
+	return nil
+}
+
+func (r *Reader) stop() {
+	if r.dec != nil {
+		r.dec.stop()
+		r.dec = nil
+	}
+}
+
+// further starts the decoder anew further back: seeking may have landed behind the frame, or
+// on a key frame that is none. The last try is the start of the stream.
+func (r *Reader) further() bool {
+	r.stop()
+	if r.try == 2 || r.entry() == 0 {
+		return false
+	}
+	r.try++
+	return true
+}
+
+// entry is the coded frame where decoding starts.
+func (r *Reader) entry() int {
+	at := r.pos
+	if r.ix.Interlaced {
+		at = max(0, at/2-1) // a field depends on the frame before its own
+	}
+	switch {
+	case r.try == 0 && (r.ix.play.Seeks || r.ix.play.Count > 0):
+		return at
+	case r.try == 1 && r.ix.play.Seeks:
+		k, _ := slices.BinarySearch(r.ix.play.Keys, at+1)
+		if k >= 3 {
+			return r.ix.play.Keys[k-3]
+		}
+	}
+	return 0
+}
+
+func (r *Reader) start() error {
+	dec, err := startDecoder(r.ctx, r.ix, r.entry(), r.end, max(1, r.opt.Threads))
+	if err != nil {
+		return fmt.Errorf("decode %s: %w", r.ix.Path, err)
+	}
+	r.dec = dec
+	return nil
+}
+
+func (r *Reader) missing(err error) error {
+	said := r.dec.stop()
+	if said == "" && !errors.Is(err, io.EOF) {
+		said = err.Error()
+	}
+	return &ShortError{Path: r.ix.Path, Frame: r.pos, Frames: len(r.ix.PTS), Said: said}
+}
+
+// A decoder is one run of ffmpeg that delivers consecutive frames.
+type decoder struct {
+	ix     *Index
+	next   int     // the frame that read gives
+	expect []int64 // the time stamp of each frame
+	offset int64   // what is subtracted from them
+	cmd    *exec.Cmd
+	cancel context.CancelFunc
+	out    io.ReadCloser
+	log    *shownLog
+	reads  sync.WaitGroup
+}
+
+// startDecoder decodes from coded frame at up to frame end of the index.
+func startDecoder(ctx context.Context, ix *Index, at, end, threads int) (*decoder, error) {
+	d := &decoder{ix: ix, next: at, expect: ix.play.PTS, log: newShownLog()}
+	if ix.Interlaced {
+		d.next, d.expect = 2*at, fieldTimes(ix.play.PTS)
+	}
+	if ix.play.Count > 0 {
+		d.offset = int64(at)
+	}
+	ctx, d.cancel = context.WithCancel(ctx)
+	var err error
+	if d.cmd, err = command(ctx, "ffmpeg", ix.decodeArgs(at, end-d.next, threads)...); err != nil {
+		d.cancel()
+		return nil, err
+	}
+	if err := d.launch(); err != nil {
+		d.cancel()
+		return nil, err
+	}
+	return d, nil
+}
+
+func (d *decoder) launch() error {
+	stderr, err := d.cmd.StderrPipe()
+	if err != nil {
+		return err
+	}
+	if d.out, err = d.cmd.StdoutPipe(); err != nil {
+		return err
+	}
+	widen(d.out)
+	if err := d.cmd.Start(); err != nil {
+		return fmt.Errorf("start ffmpeg: %w", err)
+	}
+	d.reads.Go(func() { d.log.read(stderr) })
+	return nil
+}
+
+// decodeArgs is the command line that decodes count pictures from coded frame at on. The
+// conversion is Olive's: the stream's own matrix, BT.601 where it names none.
+func (ix *Index) decodeArgs(at, count, threads int) []string {
+	p := ix.play
+	n := strconv.Itoa(threads)
+	args := []string{"-v", "level+info", "-hide_banner", "-nostats", "-nostdin", "-copyts", "-filter_threads", n, "-threads", n, "-noautorotate"}
+	if at > 0 && p.Count == 0 {
+		// Between two frames: ffmpeg drops what lies before, and rounds to microseconds.
+		// It counts from the container's start even with -copyts.
+		t := (float64(p.PTS[at-1])+float64(p.PTS[at]))/2*p.TimeBase.Float64() - p.Start
+		args = append(args, "-ss", strconv.FormatFloat(t, 'f', 6, 64))
+	}
+	filters := showinfo + ",format=rgba"
+	if ix.Interlaced {
+		parity := "0"
+		if p.Bottom {
+			parity = "1"
+		}
+		filters = "yadif=mode=3:parity=" + parity + "," + filters
+	}
+	args = append(args, p.source().input(at)...)
+	return append(args, "-map", "0:"+strconv.Itoa(p.Stream), "-vf", filters, "-fps_mode", "passthrough",
+		"-frames:v", strconv.Itoa(count), "-f", "rawvideo", "pipe:1")
+}
+
+// read delivers the next picture, or an error when it is not the one that was expected.
+func (d *decoder) read(dst []byte) error {
+	s, ok := d.log.pop()
+	if !ok {
+		return io.EOF
+	}
+	if s.width != d.ix.Width || s.height != d.ix.Height {
+		return fmt.Errorf("the picture's size changes from %dx%d to %dx%d", d.ix.Width, d.ix.Height, s.width, s.height)
+	}
+	if want := d.expect[d.next] - d.offset; s.pts != want && !d.ix.Still {
+		return fmt.Errorf("time stamp %d came where %d was due", s.pts, want)
+	}
+	if _, err := io.ReadFull(d.out, dst); err != nil {
+		return io.EOF
+	}
+	d.next++
+	return nil
+}
+
+// stop ends ffmpeg and tells what it complained about.
+func (d *decoder) stop() string {
+	d.cancel()
+	d.reads.Wait()
+	_ = d.cmd.Wait() // killed, or ended: the pictures were checked one by one
+	return d.log.said.String()
+}

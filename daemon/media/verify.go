@@ -1,0 +1,246 @@
+package media
+
+import (
+	"cmp"
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"io"
+	"math"
+	"os"
+	"path/filepath"
+	"slices"
+	"strconv"
+	"strings"
+)
+
+// A Part is a verified part file.
+type Part struct {
+	Path      string `json:"path"`
+	Frames    int64  `json:"frames"`
+	Size      int64  `json:"size"`      // bytes
+	SHA256    string `json:"sha256"`    // hex
+	Extradata string `json:"extradata"` // hex; parts that differ here cannot be joined
+}
+
+// VerifyPart checks that a part is what e and frames promise: codec, size, pixel format, tags, the
+// exact number of frames from time 0 on in equal steps, a key frame first. It decodes nothing.
+func VerifyPart(ctx context.Context, path string, e Encoding, frames int64) (Part, error) {
+	part, err := verifyPart(ctx, path, e, frames)
+	if err != nil {
+		return Part{}, fmt.Errorf("part %s: %w", path, err)
+	}
+	return part, nil
+}
+
+func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Part, error) {
+	list, err := list(ctx, path)
+	if err != nil {
+		return Part{}, err
+	}
+	if len(list.streams) != 1 {
+		return Part{}, fmt.Errorf("it has %d streams, want 1", len(list.streams))
+	}
+	if err := e.checkVideo(list.streams[0]); err != nil {
+		return Part{}, err
+	}
+	if err := e.checkTimes(list.streams[0], list.packets, frames); err != nil {
+		return Part{}, err
+	}
+	extradata, err := sampleEntry(path)
+	if err != nil {
+		return Part{}, err
+	}
+	sum, size, err := checksum(ctx, path)
+	if err != nil {
+		return Part{}, err
+	}
+	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata}, nil
+}
+
+// VerifyFilm checks a joined film in the same way, and that its sound (when it has one) starts
+// with it and is as long. Matroska rounds times to milliseconds; in mp4 and mov they are exact.
+func VerifyFilm(ctx context.Context, path string, e Encoding, frames int64, audio bool) error {
+	if err := e.verifyFilm(ctx, path, frames, audio); err != nil {
+		return fmt.Errorf("film %s: %w", path, err)
+	}
+	return nil
+}
+
+func (e Encoding) verifyFilm(ctx context.Context, path string, frames int64, audio bool) error {
+	list, err := list(ctx, path)
+	if err != nil {
+		return err
+	}
+	want := []string{"video"}
+	if audio {
+		want = append(want, "audio")
+	}
+	var have []string
+	for _, s := range list.streams {
+		have = append(have, s["codec_type"])
+	}
+	if !slices.Equal(have, want) {
+		return fmt.Errorf("it has the streams %v, want %v", have, want)
+	}
+	if err := e.checkVideo(list.streams[0]); err != nil {
+		return err
+	}
+	if err := e.checkTimes(list.streams[0], list.of(0), frames); err != nil {
+		return err
+	}
+	length := float64(e.at(frames, 1e6)) / 1e6
+	if audio {
+		if err := checkSound(list.streams[1], list.of(1), length); err != nil {
+			return err
+		}
+	}
+	tolerance := 2e-6
+	if isMatroska(list.format["format_name"]) {
+		tolerance = 2e-3
+	}
+	if have := seconds(list.format["duration"]); math.Abs(have-length) > tolerance {
+		return fmt.Errorf("it lasts %.6f s, want %.6f", have, length)
+	}
+	return nil
+}
+
+// list reads headers and packets of a file of ours.
+func list(ctx context.Context, path string) (listing, error) {
+	src, err := open(path, 0)
+	if err != nil {
+		return listing{}, err
+	}
+	args := []string{
+		"-v", "error", "-of", "compact", "-show_entries",
+		"format=format_name,duration:stream=index,codec_type,codec_name,pix_fmt,width,height,time_base," +
+			"color_space,color_primaries,color_transfer:packet=stream_index,pts,dts,duration,flags",
+	}
+	var l listing
+	var said tail
+	err = run(ctx, "ffprobe", append(args, src.input(0)...), &said, l.read)
+	if err == nil && said.String() != "" {
+		err = said.wrap(errors.New("ffprobe complains"))
+	}
+	return l, err
+}
+
+// of gives the packets of one stream.
+func (l listing) of(stream int) []packet {
+	return slices.DeleteFunc(slices.Clone(l.packets), func(p packet) bool { return p.stream != stream })
+}
+
+func isMatroska(format string) bool {
+	return strings.HasPrefix(format, "matroska") || format == "webm"
+}
+
+// codecs names what each encoder writes.
+var codecs = map[string]string{
+	"libx264": "h264", "libx265": "hevc", "libsvtav1": "av1", "prores_ks": "prores", "libvpx-vp9": "vp9", "ffv1": "ffv1",
+}
+
+// checkVideo compares a stream's parameters with the plan.
+func (e Encoding) checkVideo(stream map[string]string) error {
+	if err := e.Validate(); err != nil {
+		return err
+	}
+	p, err := PresetByName(e.Preset)
+	if err != nil {
+		return err
+	}
+	v, err := e.video(p)
+	if err != nil {
+		return err
+	}
+	want := map[string]string{
+		"codec_name": codecs[v.get("c")], "pix_fmt": v.get("pix_fmt"),
+		"width": strconv.Itoa(e.Width), "height": strconv.Itoa(e.Height),
+	}
+	if pixFmts[v.get("pix_fmt")].yuv {
+		tag := "bt709"
+		if e.Colour == ColourOlive {
+			tag = "unknown"
+		}
+		want["color_space"], want["color_primaries"], want["color_transfer"] = tag, tag, tag
+	}
+	for key, value := range want {
+		if stream[key] != value {
+			return fmt.Errorf("its %s is %q, want %q", key, stream[key], value)
+		}
+	}
+	return nil
+}
+
+// checkTimes wants exactly frames packets, the first a key frame at 0, in steps of one frame.
+func (e Encoding) checkTimes(stream map[string]string, packets []packet, frames int64) error {
+	if int64(len(packets)) != frames {
+		return fmt.Errorf("it has %d frames, want %d", len(packets), frames)
+	}
+	unit := parseRational(stream["time_base"])
+	if frames < 1 || unit.Num != 1 {
+		return fmt.Errorf("it has %d frames in units of %s s", frames, unit)
+	}
+	if !packets[0].key {
+		return errors.New("its first frame is not a key frame")
+	}
+	slack := int64(0)
+	if unit.Den%e.Rate.Num != 0 { // Matroska's milliseconds
+		slack = 1
+	}
+	packets = slices.Clone(packets)
+	slices.SortFunc(packets, func(a, b packet) int { return cmp.Compare(a.pts, b.pts) })
+	for i, p := range packets {
+		if want := e.at(int64(i), unit.Den); p.discarded || p.pts < want-slack || p.pts > want+slack {
+			return fmt.Errorf("frame %d is shown at %d/%d s, want %d", i, p.pts, unit.Den, want)
+		}
+	}
+	return nil
+}
+
+// checkSound wants sound from 0 to the film's end, give or take a packet.
+func checkSound(stream map[string]string, packets []packet, length float64) error {
+	const tolerance = 0.1
+	if len(packets) == 0 {
+		return errors.New("its sound is empty")
+	}
+	unit := parseRational(stream["time_base"]).Float64()
+	first, last := packets[0], packets[len(packets)-1]
+	if start := float64(first.pts) * unit; math.Abs(start) > tolerance {
+		return fmt.Errorf("its sound starts at %.3f s", start)
+	}
+	if end := float64(last.pts+last.duration) * unit; math.Abs(end-length) > tolerance {
+		return fmt.Errorf("its sound ends at %.3f s, its picture at %.3f", end, length)
+	}
+	return nil
+}
+
+// checksum reads the whole file; ctx ends it early.
+func checksum(ctx context.Context, path string) (sum string, size int64, err error) {
+	f, err := os.Open(path)
+	if err != nil {
+		return "", 0, err
+	}
+	defer f.Close()
+	hash := sha256.New()
+	size, err = io.CopyBuffer(struct{ io.Writer }{hash}, readerWith(ctx, f), make([]byte, 1<<20))
+	if err != nil {
+		return "", 0, fmt.Errorf("checksum of %s: %w", filepath.Base(path), err)
+	}
+	return hex.EncodeToString(hash.Sum(nil)), size, nil
+}
+
+// readerWith fails between two reads once ctx has ended.
+func readerWith(ctx context.Context, r io.Reader) io.Reader {
+	return readerFunc(func(p []byte) (int, error) {
+		if err := context.Cause(ctx); err != nil {
+			return 0, err
+		}
+		return r.Read(p)
+	})
+}
+
+type readerFunc func([]byte) (int, error)
+
+func (f readerFunc) Read(p []byte) (int, error) { return f(p) }

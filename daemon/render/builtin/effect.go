@@ -1,0 +1,55 @@
+package builtin
+
+import (
+	"olive-distributed/daemon/ove"
+	"olive-distributed/daemon/render/raster"
+)
+
+// An effect is one entry of a clip's list, compiled. It changes the layer's shape, its
+// picture, or both; shape comes first.
+type effect struct {
+	shape shaper
+	pass  pass
+}
+
+// A shaper changes where and how the layer is drawn.
+type shaper interface {
+	shape(s *shape, now moment)
+}
+
+// A pass makes a new picture from the one so far. in is nil when the clip has none; out has
+// the layer's size and undefined pixels.
+type pass interface {
+	run(in, out *raster.Texture, now moment, s *shape)
+	// constant says that the result only depends on in.
+	constant() bool
+}
+
+// A moment is the time at which effects are evaluated.
+type moment struct {
+	frame ove.Frame // of the clip
+	top   ove.Frame // playhead of the outermost sequence
+}
+
+// effectEnv is what an effect may know of its surroundings.
+type effectEnv struct {
+	layer *layer
+	index int // of the effect in the clip
+}
+
+type builder func(e *ove.Effect, env effectEnv) effect
+
+// families holds every effect by its name in the project. To add one, add it to the map of
+// its family's file.
+var families = []map[string]builder{distortEffects, renderEffects}
+
+func registry(name string) builder {
+	for _, f := range families {
+		if b := f[name]; b != nil {
+			return b
+		}
+	}
+	return nil
+}
+
+func known(name string) bool { return registry(name) != nil }

@@ -1,0 +1,194 @@
+package render
+
+import (
+	"bytes"
+	"crypto/sha256"
+	"encoding/hex"
+	"fmt"
+	"io"
+	"os"
+
+	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/ove"
+)
+
+// A Plan is what a job fixes at submit, so that every worker renders the same bytes. It is
+// plain data and travels as JSON.
+type Plan struct {
+	Engine   string         `json:"engine"`
+	Project  string         `json:"project"`  // path of the project file
+	Digest   string         `json:"digest"`   // SHA-256 of the project file
+	Sequence int            `json:"sequence"` // its id in the project
+	Span     Span           `json:"span"`     // frames of the film
+	Media    []Medium       `json:"media"`    // what may be opened; all else shows nothing
+	Encoding media.Encoding `json:"encoding"`
+
+	FPS       float64 `json:"fps"`        // of the sequence, as Olive computes with it
+	SoundRate int     `json:"sound_rate"` // samples per second
+}
+
+// A Medium is a footage with the file it was found in, as that was at submit.
+type Medium struct {
+	Footage  int    `json:"footage"`
+	Proxy    bool   `json:"proxy,omitempty"` // the footage's proxy: its pictures are shown instead
+	Path     string `json:"path"`
+	Size     int64  `json:"size"`
+	Modified int64  `json:"modified"` // nanoseconds since 1970
+}
+
+// A Scene is a plan with its project read: what an engine works from.
+type Scene struct {
+	Plan     *Plan
+	Sequence *ove.Sequence
+	paths    map[role]string
+}
+
+// A role is what a file is in a project: a footage, or the proxy of one.
+type role struct {
+	footage int
+	proxy   bool
+}
+
+// Path returns the file of a footage, "" when the plan leaves it out.
+func (s *Scene) Path(f *ove.Footage) string { return s.paths[role{f.ID, false}] }
+
+// Proxy returns the file whose pictures Olive shows for a footage instead of its own, "" when
+// it has none.
+func (s *Scene) Proxy(f *ove.Footage) string { return s.paths[role{f.ID, true}] }
+
+// MaxProject is the largest project file that is read.
+const MaxProject = 64 << 20
+
+// ReadProject reads a project file and its SHA-256.
+func ReadProject(path string) (*ove.Project, string, error) {
+	data, err := readRegular(path)
+	if err != nil {
+		return nil, "", err
+	}
+	p, err := ove.Parse(bytes.NewReader(data))
+	if err != nil {
+		return nil, "", fmt.Errorf("%s: %w", path, err)
+	}
+	sum := sha256.Sum256(data)
+	return p, hex.EncodeToString(sum[:]), nil
+}
+
+// Choose returns the sequence of that name, or for "" the one the editor had open.
+func Choose(p *ove.Project, name string) (*ove.Sequence, error) {
+	if name == "" {
+		return p.Main()
+	}
+	return p.Sequence(name)
+}
+
+// readRegular reads a regular file of at most MaxProject bytes; a FIFO or a device is not even
+// opened for reading.
+func readRegular(path string) ([]byte, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, fmt.Errorf("read project: %w", err)
+	}
+	if !info.Mode().IsRegular() {
+		return nil, fmt.Errorf("read project %s: not a regular file", path)
+	}
+	if info.Size() > MaxProject {
+		return nil, fmt.Errorf("read project %s: %d MiB is more than a project can have (%d MiB)", path, info.Size()>>20, MaxProject>>20)
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, fmt.Errorf("read project: %w", err)
+	}
+	defer f.Close()
+	return io.ReadAll(io.LimitReader(f, MaxProject+1))
+}
+
+// Open reads the plan's project and checks that project and media are still what they were
+// at submit.
+func (p *Plan) Open() (*Scene, error) {
+	project, digest, err := ReadProject(p.Project)
+	if err != nil {
+		return nil, err
+	}
+	if digest != p.Digest {
+		return nil, fmt.Errorf("project %s has changed since its export began: start the export again", p.Project)
+	}
+	s := &Scene{Plan: p, paths: map[role]string{}}
+	for _, seq := range project.Sequences {
+		if seq.ID == p.Sequence {
+			s.Sequence = seq
+		}
+	}
+	if s.Sequence == nil {
+		return nil, fmt.Errorf("project %s has no sequence with id %d", p.Project, p.Sequence)
+	}
+	for _, m := range p.Media {
+		if err := m.check(project); err != nil {
+			return nil, err
+		}
+		s.paths[role{m.Footage, m.Proxy}] = m.Path
+	}
+	return s, nil
+}
+
+// check compares the medium's file with what it was at submit.
+func (m Medium) check(project *ove.Project) error {
+	for _, f := range project.Footage {
+		if f.ID != m.Footage {
+			continue
+		}
+		now, err := stat(f, m.Path, m.Proxy)
+		if err != nil {
+			return fmt.Errorf("medium %q: %w", f.Name, err)
+		}
+		if now != m {
+			return fmt.Errorf("medium %s has changed since the export began: start the export again", m.Path)
+		}
+		return nil
+	}
+	return fmt.Errorf("the plan names footage %d, which the project does not have", m.Footage)
+}
+
+// stat describes the file of a footage or of its proxy; of an image sequence, its first picture.
+func stat(f *ove.Footage, path string, proxy bool) (Medium, error) {
+	file := path
+	if !proxy {
+		file = firstFile(f, path)
+	}
+	info, err := os.Stat(file)
+	if err != nil {
+		return Medium{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return Medium{}, fmt.Errorf("%s: %s, not a media file", file, kind(info.Mode()))
+	}
+	return Medium{Footage: f.ID, Proxy: proxy, Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano()}, nil
+}
+
+// firstFile is the path itself, or the first picture of an image sequence: ffmpeg looks for it
+// at the start number and the four after that.
+func firstFile(f *ove.Footage, path string) string {
+	if !f.IsImageSequence() {
+		return path
+	}
+	const tries = 5
+	for n := range tries {
+		file := fmt.Sprintf(path, f.StartNumber+n)
+		if _, err := os.Stat(file); err == nil {
+			return file
+		}
+	}
+	return fmt.Sprintf(path, f.StartNumber)
+}
+
+func kind(m os.FileMode) string {
+	switch {
+	case m.IsDir():
+		return "a folder"
+	case m&os.ModeNamedPipe != 0:
+		return "a FIFO"
+	case m&os.ModeSocket != 0:
+		return "a socket"
+	default:
+		return "a device"
+	}
+}

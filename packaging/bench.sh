@@ -1,0 +1,17 @@
+#!/usr/bin/env bash
+# Measures speed. Numbers are ratios against a peer in the same run wherever there is one; the
+# machine's mood cancels out of those.
+set -euo pipefail
+cd "$(dirname "$0")/.."
+
+bench() { go test -run '^$' -bench "$1" "${@:2}" | grep -E '^Benchmark|^(FAIL|panic)|---' || true; }
+
+echo "== whole exports (own-MB: memory of olivectl itself; wall-2x1/1x2: two workers of one thread against one of two)"
+bench . -benchtime 1x ./cmd/olivectl
+echo "== joining, decoding, encoding"
+bench . ./daemon/media
+echo "== composing 1920x1080"
+bench . ./daemon/render/raster ./daemon/render/builtin
+echo "== sound, project files, scheduling"
+bench . ./daemon/render/audio ./daemon/ove ./daemon/farm
+command -v melt >/dev/null || echo "(melt is not installed: no comparison with it; apt-get install melt)"
