@@ -2,12 +2,9 @@ package media
 
 import (
 	"context"
-	"crypto/rand"
-	"errors"
 	"fmt"
 	"io"
 	"maps"
-	"os"
 	"path/filepath"
 	"regexp"
 	"slices"
@@ -21,13 +18,14 @@ type JoinSpec struct {
 	Frames   []int64  // of each part
 	Audio    string   // a WAV file as long as the film, "" for none
 	Encoding Encoding
-	Output   string            // its extension decides the container
+	Output   string            // the film's name: its extension decides the container
+	Into     string            // the existing file that is filled; to give it its name is the caller's
 	Metadata map[string]string // e.g. title; keys are lower-case words
 }
 
-// Join makes one film of the parts, without decoding them, and encodes the sound once for the
-// whole. The film appears under its name only when it is complete, verified and on disk; a file of
-// that name is replaced. After an error nothing is left.
+// Join makes one film of the parts, without decoding them, encodes the sound once for the whole,
+// and verifies the film. It fills a file that is there already, so that the caller decides when
+// the film gets its name; after an error what is in the file is worth nothing.
 func Join(ctx context.Context, spec JoinSpec) error {
 	if err := spec.join(ctx); err != nil {
 		return fmt.Errorf("join %d parts to %s: %w", len(spec.Parts), spec.Output, err)
@@ -39,28 +37,19 @@ func (s JoinSpec) join(ctx context.Context) error {
 	if err := s.check(); err != nil {
 		return err
 	}
-	temp, err := createTemp(s.Output)
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp) // gone after the rename
-	args, err := s.args(temp)
+	return s.fill(ctx, s.Into)
+}
+
+// fill writes the film to an existing file and verifies it.
+func (s JoinSpec) fill(ctx context.Context, path string) error {
+	args, err := s.args(path)
 	if err != nil {
 		return err
 	}
 	if err := runJoin(ctx, args, s.script()); err != nil {
 		return err
 	}
-	if err := VerifyFilm(ctx, temp, s.Encoding, s.frames(), s.Audio != ""); err != nil {
-		return err
-	}
-	if err := syncFile(temp); err != nil {
-		return err
-	}
-	if err := os.Rename(temp, s.Output); err != nil {
-		return err
-	}
-	return syncFile(filepath.Dir(s.Output))
+	return VerifyFilm(ctx, path, s.Encoding, s.frames(), s.Audio != "")
 }
 
 var metadataKey = regexp.MustCompile(`^[a-z_]{1,64}$`)
@@ -127,10 +116,16 @@ func (s JoinSpec) script() string {
 	return b.String()
 }
 
-// reorder is how many frames decoding runs ahead of showing with B pyramids, x264's and x265's
-// most. A part of one or two frames does not know it, so that its time stamps would overlap
-// with its neighbours'.
-const reorder = 2
+// decodeTimes gives each packet its decoding time anew: two frames ahead of showing, as B
+// pyramids need, x264's and x265's most. A part of one or two frames does not know that, so its
+// times would overlap with its neighbours'.
+func (s JoinSpec) decodeTimes(ext string) string {
+	ticks := strconv.FormatInt(s.Encoding.step(), 10)
+	if isMatroska(muxers[ext]) {
+		ticks = fmt.Sprintf("1000*%d/%d", s.Encoding.Rate.Den, s.Encoding.Rate.Num)
+	}
+	return "setts=pts=PTS:dts=(N-2)*" + ticks
+}
 
 // args is ffmpeg's command line; the script comes on its standard input.
 func (s JoinSpec) args(output string) ([]string, error) {
@@ -163,7 +158,7 @@ func (s JoinSpec) args(output string) ([]string, error) {
 	}
 	args = append(args, "-c:v", "copy", "-map_metadata", "-1", "-fflags", "+bitexact", "-avoid_negative_ts", "disabled")
 	if codec := codecs[p.encoder()]; codec == "h264" || codec == "hevc" {
-		args = append(args, "-bsf:v", fmt.Sprintf("setts=pts=PTS:dts=(N-%d)*%d", reorder, s.Encoding.step()))
+		args = append(args, "-bsf:v", s.decodeTimes(ext))
 	}
 	for _, key := range slices.Sorted(maps.Keys(s.Metadata)) {
 		args = append(args, "-metadata", key+"="+s.Metadata[key])
@@ -253,15 +248,4 @@ func (w *without) Write(p []byte) (int, error) {
 	}
 	w.part = nil
 	return n, nil
-}
-
-// createTemp makes an empty file beside output, with the rights that output shall have.
-func createTemp(output string) (string, error) {
-	dir, name := filepath.Split(output)
-	path := filepath.Join(dir, "."+name+"."+strings.ToLower(rand.Text()[:8])+".part")
-	f, err := os.OpenFile(path, os.O_CREATE|os.O_EXCL|os.O_WRONLY, 0o666)
-	if err != nil {
-		return "", err
-	}
-	return path, errors.Join(f.Close())
 }

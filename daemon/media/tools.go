@@ -1,10 +1,31 @@
 package media
 
-import "context"
+import (
+	"context"
+	"fmt"
+	"os/exec"
+	"strings"
+)
 
-import "errors"
-
-var errTodo = errors.New("not written yet")
-
-// CheckTools fails unless ffmpeg and ffprobe are there with all that the presets need.
-func CheckTools(ctx context.Context) error { return nil }
+// CheckTools fails unless ffmpeg and ffprobe are there with the encoders that the presets need.
+func CheckTools(ctx context.Context) error {
+	for _, tool := range []string{"ffmpeg", "ffprobe"} {
+		if _, err := exec.LookPath(tool); err != nil {
+			return fmt.Errorf("%s is not installed: on Debian, apt install ffmpeg", tool)
+		}
+	}
+	cmd, err := command(ctx, "ffmpeg", "-v", "error", "-nostdin", "-encoders")
+	if err != nil {
+		return err
+	}
+	have, err := cmd.Output()
+	if err != nil {
+		return fmt.Errorf("ask ffmpeg for its encoders: %w", reason(ctx, err))
+	}
+	for _, p := range presets {
+		if !strings.Contains(string(have), " "+p.Video[1]+" ") {
+			return fmt.Errorf("this ffmpeg cannot encode %s (%s is missing): install one that can, as Debian's", p.Name, p.Video[1])
+		}
+	}
+	return nil
+}
