@@ -144,8 +144,15 @@ func TestAPartOfAnotherEncoderIsRefused(t *testing.T) {
 
 func TestArgumentsThatNameFilesAreRefused(t *testing.T) {
 	for _, args := range [][]string{
-		{"-i", "/etc/passwd"}, {"-map", "0"}, {"-passlogfile", "/tmp/x"}, {"-vf", "movie=/etc/passwd"},
-		{"-x264-params", "stats=/tmp/x"}, {"-x264-params", "qpfile=/etc/passwd"}, {"-f", "tee"}, {"/tmp/out.mp4"}, {"-crf"},
+		{"-i", "/etc/passwd"},
+		{"-map", "0"},
+		{"-passlogfile", "/tmp/x"},
+		{"-vf", "movie=/etc/passwd"},
+		{"-x264-params", "stats=/tmp/x"},
+		{"-x264-params", "qpfile=/etc/passwd"},
+		{"-f", "tee"},
+		{"/tmp/out.mp4"},
+		{"-crf"},
 	} {
 		e := Encoding{Width: 96, Height: 64, Rate: Rational{Num: 30, Den: 1}, Preset: "h264", Args: args}
 		if err := e.Validate(); err == nil {

@@ -258,11 +258,10 @@ func TestDamagedSound(t *testing.T) {
 		at         float64
 		with       []byte
 	}{
-		"junk in AAC":                        {"a.mp4", "-c:v mpeg4 -q:v 31 -c:a aac -b:a 320k -movflags faststart", 0.5, junk},
-		"junk in FLAC":                       {"a.flac", "", 0.5, junk},
-		"Matroska that is cut short":         {"a.mkv", "-c:v mpeg4 -c:a aac", 0.5, nil},
-		"WAV that is cut short":              {"a.wav", "", 0.5, nil},
-		"a TS that just ends a second early": {"a.ts", "-c:v mpeg2video -c:a ac3", 0.6, nil},
+		"junk in AAC":                {"a.mp4", "-c:v mpeg4 -q:v 31 -c:a aac -b:a 320k -movflags faststart", 0.5, junk},
+		"junk in FLAC":               {"a.flac", "", 0.5, junk},
+		"Matroska that is cut short": {"a.mkv", "-c:v mpeg4 -c:a aac", 0.5, nil},
+		"WAV that is cut short":      {"a.wav", "", 0.5, nil},
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
