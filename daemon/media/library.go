@@ -33,8 +33,8 @@ func NewLibrary(dir string) *Library {
 	return &Library{dir: dir, ctx: ctx, cancel: cancel}
 }
 
-// ErrClosed is the answer of a closed Library.
-var ErrClosed = errors.New("the media library is closed")
+// errClosed is the answer of a closed Library.
+var errClosed = errors.New("the media library is closed")
 
 // Close stops what still runs, waits for it and removes temporary remuxes. Readers that are
 // open must be closed before.
@@ -91,7 +91,7 @@ func (m *memo[T]) do(ctx context.Context, l *Library, key string, answer func(co
 		if l.ctx.Err() != nil {
 			m.mu.Unlock()
 			var none T
-			return none, ErrClosed
+			return none, errClosed
 		}
 		c = m.add(key)
 		l.work.Go(func() {

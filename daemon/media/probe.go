@@ -120,6 +120,9 @@ func parseHeaders(src source, text []byte) (*File, error) {
 		f.Duration = math.Inf(1)
 	}
 	for _, s := range p.Streams {
+		if s.Codec == "svg" { // a program rather than a picture: it may name other files
+			return nil, fmt.Errorf("%w: it is an SVG drawing: save it as PNG", ErrNotMedium)
+		}
 		f.Streams = append(f.Streams, Stream{
 			Index: s.Index, Type: s.Type, Codec: s.Codec, PixFmt: s.PixFmt, Width: s.Width, Height: s.Height,
 			Rate: guessRate(parseRational(s.RRate), parseRational(s.AvgRate)), TimeBase: parseRational(s.TimeBase),

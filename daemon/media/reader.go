@@ -180,7 +180,14 @@ func (r *Reader) start() error {
 	return nil
 }
 
+// missing says why there is no frame: the medium has none, or ffmpeg failed, which may have many
+// reasons and need not happen again.
 func (r *Reader) missing(err error) error {
+	if errors.Is(err, io.EOF) {
+		if exit := r.dec.wait(); exit != nil {
+			return r.dec.log.said.wrap(fmt.Errorf("decode %s: ffmpeg ended before frame %d: %w", r.ix.Path, r.pos, exit))
+		}
+	}
 	said := r.dec.stop()
 	if said == "" && !errors.Is(err, io.EOF) {
 		said = err.Error()
@@ -286,7 +293,12 @@ func (d *decoder) read(dst []byte) error {
 // stop ends ffmpeg and tells what it complained about.
 func (d *decoder) stop() string {
 	d.cancel()
-	d.reads.Wait()
-	_ = d.cmd.Wait() // killed, or ended: the pictures were checked one by one
+	_ = d.wait() // killed, or ended: the pictures were checked one by one
 	return d.log.said.String()
+}
+
+// wait reaps ffmpeg. Only the first call knows how it ended.
+func (d *decoder) wait() error {
+	d.reads.Wait()
+	return d.cmd.Wait()
 }

@@ -24,7 +24,8 @@ type shown struct {
 const showinfo = "showinfo=checksum=0"
 
 // parseShown reads one log line. Lines of metadata never start like this, whatever is in them.
-func parseShown(line []byte) (shown, bool) {
+// The name of last's pixel format is used again where it is the same.
+func parseShown(line []byte, last shown) (shown, bool) {
 	if !bytes.HasPrefix(line, []byte("[Parsed_showinfo_")) || !bytes.Contains(line, []byte("] n:")) {
 		return shown{}, false
 	}
@@ -36,7 +37,9 @@ func parseShown(line []byte) (shown, bool) {
 		fields++
 	}
 	if v, ok := after(line, " fmt:"); ok {
-		s.pixFmt = string(v)
+		if s.pixFmt = last.pixFmt; string(v) != s.pixFmt {
+			s.pixFmt = string(v)
+		}
 		fields++
 	}
 	if v, ok := after(line, " s:"); ok {
@@ -65,6 +68,7 @@ func after(line []byte, key string) ([]byte, bool) {
 // It needs -v level+info.
 type shownLog struct {
 	said tail
+	last shown
 
 	mu    sync.Mutex
 	more  sync.Cond
@@ -99,7 +103,8 @@ func (l *shownLog) read(r io.Reader) {
 }
 
 func (l *shownLog) line(line []byte) {
-	if s, ok := parseShown(line); ok {
+	if s, ok := parseShown(line, l.last); ok {
+		l.last = s
 		l.push(s)
 		return
 	}
@@ -138,7 +143,7 @@ func (l *shownLog) pop() (shown, bool) {
 // decodeShown decodes the first count frames of a stream (all when count is 0) and lists them.
 // The slow but certain way to learn what there is to see.
 func decodeShown(ctx context.Context, src source, stream, count int) ([]shown, error) {
-	args := append([]string{"-v", "level+info", "-nostats", "-nostdin", "-copyts"}, src.input(0)...)
+	args := append([]string{"-v", "level+info", "-nostats", "-nostdin", "-copyts", "-noautorotate"}, src.input(0)...)
 	args = append(args, "-map", "0:"+strconv.Itoa(stream), "-vf", showinfo, "-fps_mode", "passthrough")
 	if count > 0 {
 		args = append(args, "-frames:v", strconv.Itoa(count))

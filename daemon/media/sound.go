@@ -33,6 +33,7 @@ type Sound struct {
 	route  route
 	seeks  bool // a seek never lands behind the time asked for
 	sums   bool // the codec has check sums that ffmpeg heeds only when asked to
+	stream bool // a transmission: any packet may be damaged, in other containers only the last one
 }
 
 // A route is the way to the first sample.
@@ -57,7 +58,8 @@ var piped = map[string]float64{
 var sampled = []string{"wav", "w64", "aiff", "au", "caf"}
 
 // Sound examines an audio stream. A stream beside pictures in a container that does not seek
-// well is copied out once.
+// well is copied out once. A stream that is damaged somewhere is an error, here or when it is
+// read; one that is only cut short ends there.
 func (l *Library) Sound(ctx context.Context, path string, stream int) (*Sound, error) {
 	src, err := open(path, 0)
 	if err != nil {
@@ -79,12 +81,13 @@ func (l *Library) Sound(ctx context.Context, path string, stream int) (*Sound, e
 		Path: path, Stream: stream, Rate: file.Streams[i].SampleRate, Duration: file.Duration,
 		src: src, start: file.Start, seeks: exactSeeks(file.Format),
 		route: routeTo(file.Format, codec), runUp: piped[codec], sums: codec == "flac",
+		stream: strings.HasPrefix(file.Format, "mpeg"),
 	}
 	pictures := slices.ContainsFunc(file.Streams, func(s Stream) bool { return s.Type == "video" && !s.Attached })
 	if err := s.examine(ctx, pictures); err != nil {
 		return nil, fmt.Errorf("examine the sound of %s: %w", path, err)
 	}
-	if s.route == packets && pictures && !s.seeks {
+	if s.route == packets && !s.seeks && (pictures || s.stream) {
 		if err := l.extract(ctx, s); err != nil {
 			return nil, fmt.Errorf("copy the sound out of %s: %w", path, err)
 		}
@@ -153,7 +156,7 @@ func (l *Library) extract(ctx context.Context, s *Sound) error {
 	if s.src, err = open(path, 0); err != nil {
 		return err
 	}
-	s.Stream, s.start = 0, 0
+	s.Stream, s.start, s.stream = 0, 0, false
 	s.origin += extractShift
 	return nil
 }
@@ -167,21 +170,53 @@ func writeExtract(ctx context.Context, s *Sound, path string) error {
 	if err := temp.Close(); err != nil {
 		return err
 	}
-	args := append([]string{"-v", "error", "-nostdin", "-y", "-xerror", "-copyts"}, s.src.input(0)...)
+	if err := s.copyTo(ctx, temp.Name()); err != nil {
+		if !s.stream || ctx.Err() != nil {
+			return err
+		}
+		whole := *s
+		whole.stream = false // leaves out what is damaged
+		if again := whole.copyTo(ctx, temp.Name()); again != nil || !gapless(ctx, temp.Name()) {
+			return err
+		}
+	}
+	return os.Rename(temp.Name(), path)
+}
+
+func (s *Sound) copyTo(ctx context.Context, path string) error {
+	args := append([]string{"-v", "error", "-nostdin", "-y", "-xerror", "-copyts"}, s.input()...)
 	args = append(args, "-map", "0:"+strconv.Itoa(s.Stream), "-c", "copy", "-map_metadata", "-1",
-		"-output_ts_offset", strconv.Itoa(extractShift), "-f", "nut", "file:"+temp.Name())
+		"-output_ts_offset", strconv.Itoa(extractShift), "-f", "nut", "file:"+path)
 	var said tail
-	err = run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
+	err := run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})
 	if strings.Contains(said.String(), "No space left") {
 		return fmt.Errorf("%s: the disk is full, make room or set another cache folder: %w", filepath.Dir(path), err)
 	}
-	if err != nil {
-		return err
+	return err
+}
+
+// gapless reports whether the packets of a copied stream follow each other, so that none is missing
+// but at the end.
+func gapless(ctx context.Context, path string) bool {
+	list, err := listPackets(ctx, source{path: path}, 0)
+	for i := 1; i < len(list); i++ {
+		if late := list[i].pts - list[i-1].pts - list[i-1].duration; late > list[i-1].duration/2 {
+			return false
+		}
 	}
-	return os.Rename(temp.Name(), path)
+	return err == nil && len(list) > 0
+}
+
+// input gives ffmpeg's arguments to read the medium. A packet that is cut off makes it fail only
+// where there can be more behind it.
+func (s *Sound) input() []string {
+	if s.stream {
+		return s.src.input(0)
+	}
+	return append([]string{"-fflags", "+discardcorrupt"}, s.src.input(0)...)
 }
 
 // A SoundSpec says what a [SoundReader] delivers.

@@ -41,7 +41,7 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 	switch {
 	case s.route == direct && (spec.Cold || spec.Tempo == 1 && spec.Rate == s.Rate):
 		sample := max(0, math.Round(at*c.rate)) // to which ffmpeg rounds the microseconds
-		decode = append([]string{"-noaccurate_seek", "-ss", micro(sample/c.rate - s.start)}, s.src.input(0)...)
+		decode = append([]string{"-noaccurate_seek", "-ss", micro(sample/c.rate - s.start)}, s.input()...)
 	case s.route == packets && spec.Cold:
 		var args []string
 		args, c.offset, c.seeked = s.feedArgs(at, seeks)
@@ -50,7 +50,7 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 		}
 		decode = []string{"-f", "nut", "-i", "pipe:0"}
 	default:
-		decode = s.src.input(0)
+		decode = s.input()
 	}
 	stream := s.Stream
 	if feed != nil {
@@ -85,7 +85,7 @@ func (s *Sound) feedArgs(at float64, seeks bool) (args []string, offset float64,
 	if t := offset - margin - s.start; seeks && t > 0 {
 		args, seeked = append(args, "-ss", micro(t)), true
 	}
-	args = append(args, s.src.input(0)...)
+	args = append(args, s.input()...)
 	return append(args, "-map", "0:"+strconv.Itoa(s.Stream), "-c", "copy", "-copypriorss:a", "0",
 		"-map_metadata", "-1", "-ss", micro(offset), "-f", "nut", "pipe:1"), offset, seeked
 }
