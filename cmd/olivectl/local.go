@@ -30,7 +30,7 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	library := media.NewLibrary("")
 	defer library.Close()
 	m, err := master.New(master.Config{
-		Library: library, Engine: builtin.New(library, l.threads), Scratch: l.scratch,
+		Library: library, Engine: builtin.New(library, l.threads), Folder: l.scratch,
 		Policy: localPolicy, Observe: l.show.event,
 	})
 	if err != nil {
@@ -41,7 +41,11 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	var master, crew, watcher sync.WaitGroup
 	master.Go(func() { _ = m.Run(masterCtx) })
 	for i := range l.workers {
-		w := &worker.Worker{Name: fmt.Sprintf("local-%d", i+1), Engine: builtin.New(library, l.threads), Master: m, Threads: l.threads}
+		engine := builtin.New(library, l.threads)
+		w := &worker.Worker{
+			Spec:   worker.Spec{Name: fmt.Sprintf("local-%d", i+1), Engines: []string{engine.Name()}, Threads: l.threads},
+			Engine: engine, Master: m,
+		}
 		crew.Go(func() { _ = w.Run(ctx) })
 	}
 	watchCtx, stopWatching := context.WithCancel(ctx)

@@ -59,20 +59,33 @@ func (f *Farm) Job(id uint32) (JobView, bool) {
 	v.Spec.Cuts = slices.Clone(j.Spec.Cuts)
 	v.Ranges = make([]RangeView, len(j.Pieces))
 	for n := range j.Pieces {
-		p := &j.Pieces[n]
-		r := RangeView{
-			ID: RangeID{id, uint32(n)}, Content: j.content(n), First: p.First, End: p.End,
-			State: p.state(), Failed: slices.Clone(p.Failed), Result: p.Result,
-		}
-		if p.Winner != "" {
-			r.Workers = []string{p.Winner}
-		}
-		for _, l := range p.Leases {
-			r.Workers = append(r.Workers, l.Worker)
-		}
-		v.Ranges[n] = r
+		v.Ranges[n] = j.viewRange(n)
 	}
 	return v, true
+}
+
+// Range shows one range. Its time does not depend on how many there are.
+func (f *Farm) Range(id RangeID) (RangeView, bool) {
+	j := f.jobs[id.Job]
+	if j == nil || int64(id.Range) >= int64(len(j.Pieces)) {
+		return RangeView{}, false
+	}
+	return j.viewRange(int(id.Range)), true
+}
+
+func (j *job) viewRange(n int) RangeView {
+	p := &j.Pieces[n]
+	r := RangeView{
+		ID: RangeID{j.ID, uint32(n)}, Content: j.content(n), First: p.First, End: p.End,
+		State: p.state(), Failed: slices.Clone(p.Failed), Result: p.Result,
+	}
+	if p.Winner != "" {
+		r.Workers = []string{p.Winner}
+	}
+	for _, l := range p.Leases {
+		r.Workers = append(r.Workers, l.Worker)
+	}
+	return r
 }
 
 // Jobs shows all jobs by ID, without their ranges and cuts.
@@ -88,17 +101,26 @@ func (f *Farm) Jobs() []JobView {
 func (f *Farm) Workers() []WorkerView {
 	views := make([]WorkerView, 0, len(f.workers))
 	for _, name := range slices.Sorted(maps.Keys(f.workers)) {
-		w := f.workers[name]
-		v := WorkerView{
-			Spec: w.Spec.clone(), Live: w.Live, Paused: w.Paused, Holds: w.holds,
-			Failures: w.Streak, Speed: w.overall().perSecond(), LastSeen: w.seen,
-		}
-		if l := f.leaseOf(w); l != nil {
-			v.Frames = l.frames
-		}
+		v, _ := f.Worker(name)
 		views = append(views, v)
 	}
 	return views
+}
+
+// Worker shows one worker.
+func (f *Farm) Worker(name string) (WorkerView, bool) {
+	w := f.workers[name]
+	if w == nil {
+		return WorkerView{}, false
+	}
+	v := WorkerView{
+		Spec: w.Spec.clone(), Live: w.Live, Paused: w.Paused, Holds: w.holds,
+		Failures: w.Streak, Speed: w.overall().perSecond(), LastSeen: w.seen,
+	}
+	if l := f.leaseOf(w); l != nil {
+		v.Frames = l.frames
+	}
+	return v, true
 }
 
 // view takes time linear in the ongoing ranges.

@@ -2,30 +2,38 @@ package master
 
 import (
 	"context"
+	"encoding/json"
+	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"strings"
 	"time"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
-	"olive-distributed/daemon/worker"
 )
+
+// An order is what the journal keeps of a job for its master, in the farm's JobSpec.Data.
+type order struct {
+	Request  Request      `json:"request"`
+	Plan     *render.Plan `json:"plan"`
+	Sequence string       `json:"sequence"` // its name
+	Folder   string       `json:"folder"`   // name of the folder of the job's parts
+}
 
 // A job is what the master knows of a job beyond the farm.
 type job struct {
+	order
 	id      uint32
-	request Request
-	plan    *render.Plan
-	seq     *ove.Sequence
-	scratch *scratch
+	folder  *folder
 	started time.Time
 	log     []Event
-	tasks   map[uint32]*worker.Task // by number of the range
-	parts   map[uint32]kept         // of completed ranges
-	ended   chan struct{}           // closed after err is set
+	cuts    []int64            // of the sequence, until the job is entered
+	remarks []string           // for the beginning of the log
+	joining context.CancelFunc // ends the join, nil when there is none
+	ended   chan struct{}      // closed after err is set
 	err     error
 	film    Film
 }
@@ -38,22 +46,54 @@ type Film struct {
 	Took   time.Duration `json:"took"`
 }
 
-// describe names a range of the job for a log.
-func (j *job) describe(number uint32) string {
-	switch t := j.tasks[number]; {
-	case t == nil:
-		return fmt.Sprintf("range %d", number)
-	case t.Sound:
+// recall takes the jobs of the restored farm in.
+func (m *Master) recall() error {
+	for _, v := range m.farm.Jobs() {
+		j := &job{id: v.ID, started: v.Submitted, ended: make(chan struct{})}
+		if err := json.Unmarshal(v.Spec.Data, &j.order); err != nil {
+			return fmt.Errorf("read job %d of the journal: %w", v.ID, err)
+		}
+		if j.Plan == nil || j.Folder != filepath.Base(j.Folder) || j.Folder == "." {
+			return fmt.Errorf("read job %d of the journal: its order is not one of a master", v.ID)
+		}
+		j.folder = &folder{dir: filepath.Join(m.cfg.Folder, j.Folder)}
+		j.log = j.folder.readLog()
+		m.jobs[v.ID] = j
+		switch v.State {
+		case farm.Done:
+			j.film = j.filmOf(v.Ended.Sub(v.Submitted))
+			close(j.ended)
+		case farm.Failed:
+			j.err = errors.New(v.Error)
+			close(j.ended)
+		case farm.Cancelled:
+			j.err = ErrCancelled
+			close(j.ended)
+		}
+	}
+	return nil
+}
+
+func (j *job) filmOf(took time.Duration) Film {
+	return Film{Path: j.Request.Output, Log: j.logPath(), Frames: j.Plan.Span.Len(), Took: took}
+}
+
+// describe names a range for a log.
+func (m *Master) describe(id farm.RangeID) string {
+	switch r, ok := m.farm.Range(id); {
+	case !ok:
+		return "range " + id.String()
+	case r.Content == farm.Sound:
 		return "sound"
 	default:
-		return fmt.Sprintf("frames %d to %d", t.Span.First, t.Span.End)
+		return fmt.Sprintf("frames %d to %d", r.First, r.End)
 	}
 }
 
 // Wait blocks until the job has ended and returns its film, or why there is none.
 func (m *Master) Wait(ctx context.Context, id uint32) (Film, error) {
-	var j *job
-	if err := m.do(ctx, func(time.Time) { j = m.jobs[id] }); err != nil {
+	j, err := peek(ctx, m, func(time.Time) *job { return m.jobs[id] })
+	if err != nil {
 		return Film{}, err
 	}
 	if j == nil {
@@ -69,14 +109,21 @@ func (m *Master) Wait(ctx context.Context, id uint32) (Film, error) {
 
 // end closes a job's books: with its film, or with the reason why there is none.
 func (m *Master) end(j *job, err error) {
-	if j.over() {
+	if j == nil || j.over() {
 		return
 	}
-	if err != nil {
+	switch {
+	case errors.Is(err, ErrCancelled):
+		m.note(j, Event{Kind: "cancelled", Text: j.Request.Project + ": cancelled"})
+	case err != nil:
 		m.note(j, Event{Kind: "failed", Text: err.Error()})
 	}
+	if j.joining != nil {
+		j.joining()
+	}
 	j.err = err
-	j.scratch.release(err != nil && j.request.Resume)
+	// A failed job may be retried: in this process never, in a daemon until it is forgotten.
+	j.folder.release(err != nil && !errors.Is(err, ErrCancelled) && (j.Request.Resume || m.cfg.Journal != nil))
 	close(j.ended)
 }
 
@@ -89,73 +136,73 @@ func (j *job) over() bool {
 	}
 }
 
+// reopen lets a failed job go on.
+func (j *job) reopen() {
+	if j.over() {
+		j.ended, j.err = make(chan struct{}), nil
+	}
+}
+
 // abandon ends a job because the master ends.
 func (m *Master) abandon(j *job, cause error) {
-	if !j.over() {
-		m.end(j, fmt.Errorf("export of %s was stopped: %w", j.request.Project, cause))
+	switch {
+	case j.over():
+	case m.cfg.Journal != nil:
+		j.err = fmt.Errorf("the master has stopped: %w", cause)
+		close(j.ended)
+	default:
+		m.end(j, fmt.Errorf("export of %s was stopped: %w", j.Request.Project, cause))
 	}
 }
 
-// startJoin joins a job's parts beside the loop.
-func (m *Master) startJoin(j *job) {
-	spec := m.joinSpec(j)
-	m.note(j, Event{Kind: "joining", Text: fmt.Sprintf("joining %d parts", len(spec.Parts))})
-	m.joins.Go(func() {
-		err := join(m.ctx, spec, j.request.Output)
-		// When the master has stopped it abandons its jobs itself.
-		_ = m.do(context.Background(), func(now time.Time) { m.joined(now, j, err) })
-	})
+// drop removes a forgotten job.
+func (m *Master) drop(j *job) {
+	if j != nil {
+		j.folder.release(false)
+		delete(m.jobs, j.id)
+	}
 }
 
-// joined records the outcome of a join.
-func (m *Master) joined(now time.Time, j *job, err error) {
-	if err != nil {
-		events, _ := m.farm.JobFailed(now, j.id, err.Error())
-		m.record(events)
+// tidy forgets jobs that have ended long ago.
+func (m *Master) tidy(now time.Time) {
+	if m.cfg.Keep <= 0 || now.Sub(m.tidied) < time.Minute {
 		return
 	}
-	j.film = Film{Path: j.request.Output, Frames: j.plan.Span.Len(), Took: now.Sub(j.started)}
-	m.note(j, Event{Kind: "done", Text: fmt.Sprintf("%s: %d frames in %s", j.film.Path, j.film.Frames, j.film.Took.Round(time.Second/10))})
-	j.film.Log, err = j.writeLog()
-	if err != nil {
-		m.note(j, Event{Kind: "note", Text: err.Error()})
+	m.tidied = now
+	for _, v := range m.farm.Jobs() {
+		if !v.Ended.IsZero() && now.Sub(v.Ended) > m.cfg.Keep {
+			if events, err := m.farm.Forget(now, v.ID); err == nil {
+				m.record(events)
+			}
+		}
 	}
-	events, _ := m.farm.JobDone(now, j.id)
-	m.record(events)
-	m.end(j, nil)
 }
 
-// joinSpec lists the parts of a completed job in the order of the film.
-func (m *Master) joinSpec(j *job) media.JoinSpec {
-	spec := media.JoinSpec{Encoding: j.plan.Encoding}
-	view, _ := m.farm.Job(j.id)
-	for _, r := range view.Ranges {
-		p := j.parts[r.ID.Range]
-		if p.Sound {
-			spec.Audio = p.Part.Path
-			continue
-		}
-		spec.Parts = append(spec.Parts, p.Part.Path)
-		spec.Frames = append(spec.Frames, p.Span.Len())
-	}
-	return spec
+// logPath is where the job's log goes: beside its film.
+func (j *job) logPath() string {
+	return strings.TrimSuffix(j.Request.Output, filepath.Ext(j.Request.Output)) + ".log"
+}
+
+// keepLog remembers an event, beyond this process if that is possible.
+func (j *job) keepLog(e Event) {
+	j.log = append(j.log, e)
+	j.folder.appendLog(e)
 }
 
 // writeLog puts the job's log beside its film.
-func (j *job) writeLog() (string, error) {
-	path := strings.TrimSuffix(j.request.Output, filepath.Ext(j.request.Output)) + ".log"
+func (j *job) writeLog() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.plan.Project, j.seq.Name, j.plan.Span.First, j.plan.Span.End, j.plan.Encoding.Preset)
+	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.Plan.Project, j.Sequence, j.Plan.Span.First, j.Plan.Span.End, j.Plan.Encoding.Preset)
 	for _, e := range j.log {
 		fmt.Fprintf(&b, "%s  %s\n", e.Time.Format(time.DateTime), e.Text)
 	}
-	f, err := create(path)
+	f, err := create(j.logPath())
 	if err != nil {
-		return "", fmt.Errorf("write log: %w", err)
+		return fmt.Errorf("write log: %w", err)
 	}
 	defer f.discard()
 	if _, err := f.WriteString(b.String()); err != nil {
-		return "", fmt.Errorf("write log: %w", err)
+		return fmt.Errorf("write log: %w", err)
 	}
-	return path, f.publish(0o644)
+	return f.publish(os.FileMode(0o644))
 }

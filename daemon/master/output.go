@@ -1,31 +1,13 @@
 package master
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
 
 	"golang.org/x/sys/unix"
-
-	"olive-distributed/daemon/media"
 )
-
-// join makes the film and puts it in its place. Until then the target folder shows nothing of
-// it, even after a power cut: the file has no name before it is complete.
-func join(ctx context.Context, spec media.JoinSpec, output string) error {
-	f, err := create(output)
-	if err != nil {
-		return fmt.Errorf("write film: %w", err)
-	}
-	defer f.discard()
-	spec.Output, spec.Into = output, f.openPath()
-	if err := media.Join(ctx, spec); err != nil {
-		return fmt.Errorf("join %s: %w", filepath.Base(output), err)
-	}
-	return f.publish(0o644)
-}
 
 // A newFile grows without a name, and vanishes unless it is published.
 type newFile struct {

@@ -17,63 +17,114 @@ import (
 // The master as workers of the same process see it.
 var _ worker.Master = (*Master)(nil)
 
-// idle is how long a worker without work waits before it asks again although nothing has
-// happened: time alone can make work, as when a copy of a slow range becomes worth it.
-const idle = 250 * time.Millisecond
-
 // Hello implements [worker.Master].
-func (m *Master) Hello(ctx context.Context, s worker.Spec) error {
-	return m.do(ctx, func(now time.Time) {
-		m.workers[s.Name] = s
-		m.greet(now, s.Name, farm.RangeID{})
+func (m *Master) Hello(ctx context.Context, s worker.Spec, holding *worker.Task) error {
+	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
+		return struct{}{}, m.greet(now, farmSpec(s), rangeOf(holding))
 	})
+	return err
 }
 
-// greet takes a worker in, again if it was lost: a process that was frozen for a while.
-func (m *Master) greet(now time.Time, name string, holds farm.RangeID) {
-	s := m.workers[name]
-	events, err := m.farm.Hello(now, farm.WorkerSpec{Name: s.Name, Engines: s.Engines, Threads: s.Threads}, holds)
-	if err == nil {
-		m.record(events)
+func farmSpec(s worker.Spec) farm.WorkerSpec {
+	return farm.WorkerSpec{Name: s.Name, Boot: s.Boot, Engines: s.Engines, Presets: s.Presets, Threads: s.Threads, Speed: s.Speed}
+}
+
+// greet takes a worker in.
+func (m *Master) greet(now time.Time, s farm.WorkerSpec, holds farm.RangeID) error {
+	events, err := m.farm.Hello(now, s, holds)
+	m.record(events)
+	return err
+}
+
+// greetAgain takes a worker in that was lost, as when its process was frozen for a while.
+func (m *Master) greetAgain(now time.Time, name string, holds farm.RangeID) error {
+	v, ok := m.farm.Worker(name)
+	if !ok {
+		return fmt.Errorf("%w: %q", worker.ErrStranger, name)
 	}
+	return m.greet(now, v.Spec, holds)
 }
 
 // Goodbye implements [worker.Master].
 func (m *Master) Goodbye(ctx context.Context, name string) error {
-	return m.do(ctx, func(now time.Time) {
-		delete(m.workers, name)
-		if events, err := m.farm.Goodbye(now, name); err == nil {
-			m.record(events)
-		}
+	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
+		events, err := m.farm.Goodbye(now, name)
+		m.record(events)
+		return struct{}{}, err
 	})
+	return err
+}
+
+// A waiter is a worker that has asked for work.
+type waiter struct {
+	ctx  context.Context
+	name string
+	got  chan offer // has room for one
+}
+
+// An offer answers a waiter: with a task, or with the reason why there will be none.
+type offer struct {
+	task *worker.Task
+	err  error
 }
 
 // Next implements [worker.Master].
 func (m *Master) Next(ctx context.Context, name string) (*worker.Task, error) {
-	for {
-		var t *worker.Task
-		var changed <-chan struct{}
-		over := false
-		err := m.do(ctx, func(now time.Time) {
-			t = m.assign(now, name)
-			changed, over = m.changed, m.closing && m.allOver()
-		})
-		switch {
-		case err != nil:
-			return nil, err
-		case t != nil:
-			return t, nil
-		case over:
-			return nil, worker.ErrClosed
+	w := &waiter{ctx, name, make(chan offer, 1)}
+	err := m.call(ctx, func(now time.Time) {
+		if !m.serve(now, w) {
+			m.waiters = append(m.waiters, w)
 		}
-		timer := time.NewTimer(idle)
-		select {
-		case <-changed:
-		case <-timer.C:
-		case <-ctx.Done():
-		}
-		timer.Stop()
+	})
+	if err != nil {
+		return nil, err
 	}
+	select {
+	case o := <-w.got:
+		return o.task, o.err
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	case <-m.stopped:
+		return nil, errStopped
+	}
+}
+
+// feedPause is the shortest time between two looks at all the workers that wait.
+const feedPause = 20 * time.Millisecond
+
+// feed looks whether there is work for the workers that wait, now or after the pause that it
+// returns.
+func (m *Master) feed(now time.Time) (pause time.Duration) {
+	if !m.hungry || len(m.waiters) == 0 {
+		return 0
+	}
+	if since := now.Sub(m.fed); since >= 0 && since < feedPause {
+		return feedPause - since
+	}
+	m.hungry, m.fed = false, now
+	kept := m.waiters[:0]
+	for _, w := range m.waiters {
+		if w.ctx.Err() == nil && !m.serve(now, w) {
+			kept = append(kept, w)
+		}
+	}
+	clear(m.waiters[len(kept):])
+	m.waiters = kept
+	m.commit()
+	return 0
+}
+
+// serve answers a waiter if there is an answer.
+func (m *Master) serve(now time.Time, w *waiter) bool {
+	task, err := m.assign(now, w.name)
+	switch {
+	case task == nil && err == nil && m.closing && m.allOver():
+		err = worker.ErrClosed
+	case task == nil && err == nil:
+		return false
+	}
+	m.thens = append(m.thens, func() { w.got <- offer{task, err} })
+	return true
 }
 
 func (m *Master) allOver() bool {
@@ -85,40 +136,56 @@ func (m *Master) allOver() bool {
 	return true
 }
 
-// assign returns the worker's next task, nil when there is none.
-func (m *Master) assign(now time.Time, name string) *worker.Task {
+// assign returns the worker's next task, nil when there is none now.
+func (m *Master) assign(now time.Time, name string) (*worker.Task, error) {
+	if m.cfg.Journal != nil && m.cfg.Journal.Health() != nil {
+		return nil, nil // what is handed out now could not be accepted
+	}
 	a, events, err := m.farm.Next(now, name)
 	if errors.Is(err, farm.ErrNoWorker) {
-		m.greet(now, name, farm.RangeID{})
+		if err := m.greetAgain(now, name, farm.RangeID{}); err != nil {
+			return nil, err
+		}
 		a, events, err = m.farm.Next(now, name)
 	}
+	if errors.Is(err, farm.ErrNoWork) {
+		return nil, nil
+	}
 	if err != nil {
-		return nil
+		return nil, err
 	}
 	m.record(events)
 	j := m.jobs[a.ID.Job]
-	t := &worker.Task{
+	r, _ := m.farm.Range(a.ID)
+	return &worker.Task{
 		Job: a.ID.Job, Range: a.ID.Range, Sound: a.Content == farm.Sound,
-		Span: render.Span{First: a.First, End: a.End}, Plan: j.plan,
-	}
-	t.Part = j.scratch.part(t, name)
-	j.tasks[t.Range] = t
-	return t
+		Span: render.Span{First: a.First, End: a.End}, Plan: j.Plan,
+		Part: filepath.Join(j.folder.dir, j.partName(r, name)),
+	}, nil
 }
 
 // Beat implements [worker.Master].
-func (m *Master) Beat(ctx context.Context, name string, t *worker.Task, done int64) (err error) {
-	doErr := m.do(ctx, func(now time.Time) {
-		err = m.farm.Beat(now, name, rangeOf(t), done)
+func (m *Master) Beat(ctx context.Context, name string, t *worker.Task, done int64) error {
+	// Beats change nothing that lasts, unless the worker was lost: then ask waits.
+	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
+		err := m.farm.Beat(now, name, rangeOf(t), done)
 		if errors.Is(err, farm.ErrNoWorker) {
-			m.greet(now, name, rangeOf(t))
+			if err := m.greetAgain(now, name, rangeOf(t)); err != nil {
+				return struct{}{}, err
+			}
 			err = m.farm.Beat(now, name, rangeOf(t), done)
 		}
+		return struct{}{}, gone(err)
 	})
-	return errors.Join(doErr, gone(err))
+	return err
 }
 
-func rangeOf(t *worker.Task) farm.RangeID { return farm.RangeID{Job: t.Job, Range: t.Range} }
+func rangeOf(t *worker.Task) farm.RangeID {
+	if t == nil {
+		return farm.RangeID{}
+	}
+	return farm.RangeID{Job: t.Job, Range: t.Range}
+}
 
 // gone turns the farm's refusal of a report into the worker's word for it.
 func gone(err error) error {
@@ -129,48 +196,80 @@ func gone(err error) error {
 	return err
 }
 
-// Done implements [worker.Master]: the part is verified once more before it counts.
+// A delivery is what the master knows itself of a part that a worker reports.
+type delivery struct {
+	plan   *render.Plan
+	folder *folder
+	span   render.Span
+	sound  bool
+	name   string // of the part's file
+	again  bool   // the same report has been accepted before
+}
+
+// Done implements [worker.Master]: the part is verified once more before it counts. Of the task
+// only its numbers are believed.
 func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p media.Part) error {
-	again, err := t.Plan.Verify(ctx, t.Span, t.Sound, p.Path)
-	if err == nil && again.SHA256 != p.SHA256 {
-		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", filepath.Base(p.Path))
-	}
+	d, err := ask(ctx, m, func(time.Time) (delivery, error) { return m.expect(name, rangeOf(t), p) })
 	if err != nil {
-		os.Remove(p.Path)
-		return m.Failed(ctx, name, t, fmt.Errorf("verification: %w", err))
+		return err
 	}
-	k := kept{Range: t.Range, Sound: t.Sound, Span: t.Span, Part: p, Worker: name}
-	doErr := m.do(ctx, func(now time.Time) {
-		j := m.jobs[t.Job]
-		_, had := j.parts[t.Range]
-		if !had {
-			j.parts[t.Range] = k
+	p.Path = filepath.Join(d.folder.dir, d.name)
+	if !d.again {
+		again, err := d.plan.Verify(ctx, d.span, d.sound, p.Path)
+		if err == nil && again.SHA256 != p.SHA256 {
+			err = fmt.Errorf("part %s is not what the worker has written: checksum differs", d.name)
 		}
-		var events []farm.Event
-		events, err = m.farm.Complete(now, name, rangeOf(t), farm.Result{Part: p.Path, Frames: t.Span.Len(), Size: p.Size, SHA256: p.SHA256})
 		if err != nil {
-			if !had {
-				delete(j.parts, t.Range)
+			if ctx.Err() != nil {
+				return context.Cause(ctx)
 			}
-			return
+			os.Remove(p.Path)
+			return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
 		}
-		if err := j.scratch.remember(k); err != nil { // only costs a resume
-			m.note(j, Event{Kind: "note", Text: err.Error()})
+	}
+	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) { return struct{}{}, m.accept(now, name, rangeOf(t), d, p) })
+	return err
+}
+
+// expect looks up what a report is about.
+func (m *Master) expect(name string, id farm.RangeID, p media.Part) (delivery, error) {
+	r, ok := m.farm.Range(id)
+	j := m.jobs[id.Job]
+	if !ok || j == nil {
+		return delivery{}, fmt.Errorf("%w: range %v is unknown", worker.ErrGone, id)
+	}
+	d := delivery{
+		plan: j.Plan, folder: j.folder, span: render.Span{First: r.First, End: r.End},
+		sound: r.Content == farm.Sound, name: j.partName(r, name),
+	}
+	d.again = r.State == farm.Completed && r.Workers[0] == name && r.Result.SHA256 == p.SHA256
+	if r.State == farm.Completed && !d.again {
+		return d, fmt.Errorf("%w: range %v is completed", worker.ErrGone, id)
+	}
+	return d, nil
+}
+
+// accept enters a verified part.
+func (m *Master) accept(now time.Time, name string, id farm.RangeID, d delivery, p media.Part) error {
+	events, err := m.farm.Complete(now, name, id, farm.Result{Part: d.name, Frames: d.span.Len(), Size: p.Size, SHA256: p.SHA256})
+	if err != nil {
+		return gone(err)
+	}
+	if m.cfg.Journal == nil {
+		if err := d.folder.remember(kept{d.sound, d.span, p}); err != nil { // only costs a resume
+			m.note(m.jobs[id.Job], Event{Kind: "note", Text: err.Error()})
 		}
-		m.record(events)
-	})
-	return errors.Join(doErr, gone(err))
+	}
+	m.record(events)
+	return nil
 }
 
 // Failed implements [worker.Master].
-func (m *Master) Failed(ctx context.Context, name string, t *worker.Task, reason error) (err error) {
-	// A medium that does not hold what it promises will not do so the next time.
-	var short *media.ShortError
-	fatal := errors.As(reason, &short)
-	doErr := m.do(ctx, func(now time.Time) {
-		var events []farm.Event
-		events, err = m.farm.Fail(now, name, rangeOf(t), reason.Error(), fatal)
+func (m *Master) Failed(ctx context.Context, name string, t *worker.Task, f worker.Failure) error {
+	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
+		events, err := m.farm.Fail(now, name, rangeOf(t), f.Reason, f.Fatal)
 		m.record(events)
+		return struct{}{}, gone(err)
 	})
-	return errors.Join(doErr, gone(err))
+	return err
 }

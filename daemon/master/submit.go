@@ -2,7 +2,9 @@ package master
 
 import (
 	"context"
+	"crypto/rand"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"path/filepath"
 	"strings"
@@ -12,26 +14,26 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
-	"olive-distributed/daemon/worker"
 )
 
 // A Request asks for a film.
 type Request struct {
-	Project  string       // path of the .ove file
-	Sequence string       // name; "": the one that is open in the editor
-	Frames   *render.Span // nil: the whole sequence
-	Output   string       // path of the film
+	Project  string       `json:"project"`            // path of the .ove file
+	Sequence string       `json:"sequence,omitempty"` // name; "": the one that is open in the editor
+	Frames   *render.Span `json:"frames,omitempty"`   // nil: the whole sequence
+	Output   string       `json:"output"`             // path of the film
 
-	Preset    string // "": h264
-	Colour    media.Colour
-	VideoArgs []string // replace the preset's codec arguments
-	AudioArgs []string
+	Preset    string       `json:"preset,omitempty"` // "": h264
+	Colour    media.Colour `json:"colour,omitempty"`
+	VideoArgs []string     `json:"video_args,omitempty"` // replace the preset's codec arguments
+	AudioArgs []string     `json:"audio_args,omitempty"`
 
-	Split             int // as in [farm.JobSpec]
-	Priority          int
-	IgnoreUnsupported bool // leave out effects that the engine does not know
-	IgnoreMissing     bool // clips whose medium cannot be used show nothing
-	Resume            bool // use parts of an earlier try, and keep them when this one is stopped
+	Split             int    `json:"split,omitempty"` // as in [farm.JobSpec]
+	Priority          int    `json:"priority,omitempty"`
+	Owner             uint32 `json:"owner,omitempty"`              // uid
+	IgnoreUnsupported bool   `json:"ignore_unsupported,omitempty"` // leave out effects that the engine does not know
+	IgnoreMissing     bool   `json:"ignore_missing,omitempty"`     // clips whose medium cannot be used show nothing
+	Resume            bool   `json:"resume,omitempty"`             // use parts of an earlier try of this user, and keep them when this one is stopped
 }
 
 // A RefusedError says why a project is not exported, before any work was done.
@@ -46,6 +48,11 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
 // wrong with the project or the request.
 func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
+	if m.cfg.Journal != nil {
+		if err := m.cfg.Journal.Health(); err != nil {
+			return 0, fmt.Errorf("nothing can be submitted now: %w", err)
+		}
+	}
 	j, err := m.prepare(ctx, &r)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -53,20 +60,37 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 		}
 		return 0, &RefusedError{r.Project, err}
 	}
-	var kept []kept
-	j.scratch, kept, err = openScratch(ctx, m.cfg.Scratch, j)
+	have, err := m.openFolder(ctx, j)
 	if err != nil {
 		return 0, fmt.Errorf("export %s: %w", r.Project, err)
 	}
-	doErr := m.do(ctx, func(now time.Time) { err = m.add(now, j, kept) })
-	if doErr != nil {
-		err = doErr
+	id, err := ask(ctx, m, func(now time.Time) (uint32, error) { return m.add(now, j, have) })
+	if err != nil && !errors.Is(err, context.Cause(ctx)) { // else nobody knows, and the next start tidies up
+		j.folder.release(r.Resume)
 	}
-	if err != nil {
-		j.scratch.release(r.Resume)
-		return 0, err
+	return id, err
+}
+
+// openFolder makes the folder for the job's parts and returns the parts to go on from: those of an
+// earlier try that still verify, when the request asks for them.
+func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error) {
+	if m.cfg.Journal != nil {
+		j.Folder = rand.Text()
+		j.folder, err = makeFolder(filepath.Join(m.cfg.Folder, j.Folder))
+		return nil, err
 	}
-	return j.id, nil
+	j.Folder = j.Plan.Fingerprint()[:24]
+	if j.folder, err = lockFolder(filepath.Join(m.cfg.Folder, j.Folder)); err != nil {
+		return nil, err
+	}
+	if j.Request.Resume {
+		have = j.folder.remembered(ctx, j.Plan)
+	}
+	if err := j.folder.empty(have); err != nil {
+		j.folder.release(true)
+		return nil, err
+	}
+	return have, nil
 }
 
 // prepare turns a request into a job with its plan.
@@ -91,7 +115,7 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j := &job{request: *r, seq: seq, started: time.Now(), tasks: map[uint32]*worker.Task{}, parts: map[uint32]kept{}, ended: make(chan struct{})}
+	j := &job{order: order{Request: *r, Sequence: seq.Name}, cuts: seq.Cuts(), started: time.Now(), ended: make(chan struct{})}
 	if err := j.judge(report); err != nil {
 		return nil, err
 	}
@@ -99,7 +123,7 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	j.plan = &render.Plan{
+	j.Plan = &render.Plan{
 		Engine: m.cfg.Engine.Name(), Project: path, Digest: digest, Sequence: seq.ID,
 		Span: span, Media: report.Found(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
@@ -136,16 +160,16 @@ func (j *job) judge(report *render.Report) error {
 	var wrong []string
 	for _, m := range report.Missing() {
 		text := fmt.Sprintf("medium %q: %s\n    shown by %s", m.Name, m.Problem, places(m.Uses))
-		if j.request.IgnoreMissing {
-			j.log = append(j.log, Event{Time: j.started, Kind: "note", Text: "left out: " + text})
+		if j.Request.IgnoreMissing {
+			j.remarks = append(j.remarks, "left out: "+text)
 			continue
 		}
 		wrong = append(wrong, text)
 	}
 	for _, u := range report.Unsupported {
 		text := fmt.Sprintf("effect %q is not supported\n    used by %s", u.Effect, places(u.Uses))
-		if j.request.IgnoreUnsupported {
-			j.log = append(j.log, Event{Time: j.started, Kind: "note", Text: "left out: " + text})
+		if j.Request.IgnoreUnsupported {
+			j.remarks = append(j.remarks, "left out: "+text)
 			continue
 		}
 		wrong = append(wrong, text)
@@ -154,10 +178,10 @@ func (j *job) judge(report *render.Report) error {
 		return nil
 	}
 	hint := ""
-	if len(report.Missing()) > 0 && !j.request.IgnoreMissing {
+	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
 		hint += "\nPut the media back, or export without them: --ignore-missing"
 	}
-	if len(report.Unsupported) > 0 && !j.request.IgnoreUnsupported {
+	if len(report.Unsupported) > 0 && !j.Request.IgnoreUnsupported {
 		hint += "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
 	}
 	return fmt.Errorf("cannot be exported as it is:\n  %s%s", strings.Join(wrong, "\n  "), hint)
@@ -177,28 +201,35 @@ func places(uses []render.Use) string {
 }
 
 // add enters a prepared job, with the parts kept from an earlier try.
-func (m *Master) add(now time.Time, j *job, have []kept) error {
-	data, err := json.Marshal(j.plan)
+func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
+	data, err := json.Marshal(j.order)
 	if err != nil {
-		return err
+		return 0, err
 	}
-	id, events, err := m.farm.Submit(now, farm.JobSpec{
-		Name: filepath.Base(j.request.Project), Priority: j.request.Priority,
-		First: j.plan.Span.First, End: j.plan.Span.End, FPS: j.seq.FPS, Cuts: j.seq.Cuts(),
-		Split: j.request.Split, Sound: true, Engine: j.plan.Engine, Data: data,
-	})
+	spec := farm.JobSpec{
+		Name: filepath.Base(j.Request.Project), Owner: j.Request.Owner, Priority: j.Request.Priority,
+		First: j.Plan.Span.First, End: j.Plan.Span.End, FPS: j.Plan.FPS, Cuts: j.cuts,
+		Split: j.Request.Split, Sound: true, Engine: j.Plan.Engine, Data: data,
+	}
+	if mark := m.cfg.Encoders[j.Plan.Encoding.Preset]; mark != "" {
+		spec.Presets = []string{mark}
+	}
+	id, events, err := m.farm.Submit(now, spec)
 	if err != nil {
-		return err
+		return 0, err
 	}
 	j.id = id
+	j.log = j.folder.readLog()
 	m.jobs[id] = j
-	early := j.log
-	j.log = nil
-	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s: %d frames of %q to %s", j.request.Project, j.plan.Span.Len(), j.seq.Name, j.request.Output)})
-	for _, e := range early {
-		m.note(j, e)
-	}
 	m.record(events)
 	m.restore(now, j, have)
-	return nil
+	return id, nil
+}
+
+// announce begins the log of a job.
+func (m *Master) announce(j *job) {
+	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s: %d frames of %q to %s", j.Request.Project, j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
+	for _, text := range j.remarks {
+		m.note(j, Event{Kind: "note", Text: text})
+	}
 }

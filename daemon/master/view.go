@@ -2,6 +2,8 @@ package master
 
 import (
 	"context"
+	"fmt"
+	"slices"
 	"time"
 
 	"olive-distributed/daemon/farm"
@@ -9,8 +11,9 @@ import (
 
 // A View is the state of the farm at one moment.
 type View struct {
-	Jobs    []JobView
-	Workers []farm.WorkerView
+	Jobs     []JobView
+	Workers  []farm.WorkerView
+	Degraded string // why nothing is accepted at the moment, "" when all is well
 }
 
 // A JobView is a job as it is shown, its ranges included.
@@ -21,13 +24,32 @@ type JobView struct {
 
 // View returns the present state.
 func (m *Master) View(ctx context.Context) (View, error) {
-	var v View
-	err := m.do(ctx, func(time.Time) {
+	return peek(ctx, m, func(time.Time) View {
+		var v View
 		for _, short := range m.farm.Jobs() {
 			full, _ := m.farm.Job(short.ID)
-			v.Jobs = append(v.Jobs, JobView{JobView: full, Output: m.jobs[short.ID].request.Output})
+			v.Jobs = append(v.Jobs, JobView{JobView: full, Output: m.jobs[short.ID].Request.Output})
 		}
 		v.Workers = m.farm.Workers()
+		if m.cfg.Journal != nil {
+			if err := m.cfg.Journal.Health(); err != nil {
+				v.Degraded = err.Error()
+			}
+		}
+		return v
 	})
-	return v, err
+}
+
+// Log returns what has happened to a job. Errors: [farm.ErrNoJob].
+func (m *Master) Log(ctx context.Context, id uint32) ([]Event, error) {
+	j, err := peek(ctx, m, func(time.Time) []Event {
+		if j := m.jobs[id]; j != nil {
+			return append([]Event{}, j.log...)
+		}
+		return nil
+	})
+	if err == nil && j == nil {
+		return nil, fmt.Errorf("job %d: %w", id, farm.ErrNoJob)
+	}
+	return slices.Clip(j), err
 }

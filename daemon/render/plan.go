@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"crypto/sha256"
 	"encoding/hex"
+	"encoding/json"
 	"fmt"
 	"io"
 	"os"
@@ -55,6 +56,16 @@ func (s *Scene) Path(f *ove.Footage) string { return s.paths[role{f.ID, false}] 
 // Proxy returns the file whose pictures Olive shows for a footage instead of its own, "" when
 // it has none.
 func (s *Scene) Proxy(f *ove.Footage) string { return s.paths[role{f.ID, true}] }
+
+// Fingerprint is the same for equal plans, and for them only.
+func (p *Plan) Fingerprint() string {
+	data, err := json.Marshal(p)
+	if err != nil { // numbers that JSON does not have: such a plan equals no other
+		data = fmt.Appendf(nil, "%p", p)
+	}
+	sum := sha256.Sum256(data)
+	return hex.EncodeToString(sum[:])
+}
 
 // MaxProject is the largest project file that is read.
 const MaxProject = 64 << 20

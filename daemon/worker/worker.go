@@ -1,8 +1,9 @@
 // Package worker renders ranges for a master: it asks for a task, renders it with an engine,
 // checks its own part and reports.
 //
-// A part that is reported has been verified and renamed into place. A task that fails is
-// reported with the reason and leaves no file. A worker holds one task at a time.
+// A part that is reported has been verified, is durable and has its name. A task that fails is
+// reported with the reason and leaves no file. A worker holds one task at a time; when it loses
+// its master it goes on with that task and reports when the master is back.
 package worker
 
 import (
@@ -11,144 +12,233 @@ import (
 	"errors"
 	"fmt"
 	"os"
+	"path/filepath"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render"
 )
 
-// A Task is one range of one job, with all that is needed to render it.
-type Task struct {
-	Job   uint32
-	Range uint32 // number of the range in the job: what beats and reports refer to
-	Sound bool   // the sound of the span instead of its pictures
-	Span  render.Span
-	Plan  *render.Plan
-	Part  string // path of the part to write
-}
-
-// ErrGone is a master's answer for a task that nobody needs any more: the job was cancelled,
-// or another worker was faster.
-var ErrGone = errors.New("the range is not needed any more")
-
-// ErrClosed is a master's answer when it has no work and never will have.
-var ErrClosed = errors.New("the master has ended")
-
-// A Spec is how a worker introduces itself.
-type Spec struct {
-	Name    string
-	Engines []string
-	Threads int
-}
-
-// A Master hands out tasks and takes the results. Its methods fail only when the context ends,
-// or with [ErrGone] and [ErrClosed].
-type Master interface {
-	// Hello takes the worker in, Goodbye lets it go.
-	Hello(ctx context.Context, s Spec) error
-	Goodbye(ctx context.Context, worker string) error
-	// Next waits for a task.
-	Next(ctx context.Context, worker string) (*Task, error)
-	// Beat tells how many frames of the task are done.
-	Beat(ctx context.Context, worker string, t *Task, done int64) error
-	// Done delivers a part. ErrGone: it came too late and can be deleted.
-	Done(ctx context.Context, worker string, t *Task, p media.Part) error
-	// Failed gives a task back.
-	Failed(ctx context.Context, worker string, t *Task, reason error) error
-}
-
-// A Worker renders for one master.
+// A Worker renders for one master. Spec, Engine and Master are required.
 type Worker struct {
-	Name    string
-	Engine  render.Engine
-	Master  Master
-	Threads int           // that it may use; only told to the master
-	Beats   time.Duration // time between beats; 0 is half a second
+	Spec   Spec
+	Engine render.Engine
+	Master Master
+	Beats  time.Duration   // time between beats; 0: half a second
+	Stall  time.Duration   // time without a new frame after which a range is given up; 0: never
+	Hours  Hours           // nil: always
+	Poke   <-chan struct{} // asks for a beat at once, since the master has news; nil: never
 
-	scene *render.Scene // of the last task: tasks of one job share its plan
+	once    sync.Once
+	drained chan struct{}
+	scene   *render.Scene // of the last task: tasks of one job share its plan
+	digest  string
 }
 
-// Run works until the context ends or the master has no more work. It gives the task in hand
-// back when the context ends.
+// Hours say when a worker may work.
+type Hours interface {
+	// Open reports whether t is within the hours, and when that changes, zero for never.
+	Open(t time.Time) (open bool, until time.Time)
+}
+
+// Drain lets Run end after the task in hand.
+func (w *Worker) Drain() { close(w.draining()) }
+
+func (w *Worker) draining() chan struct{} {
+	w.once.Do(func() { w.drained = make(chan struct{}) })
+	return w.drained
+}
+
+// farewell is how long a worker that ends waits for its master to hear of it.
+const farewell = 2 * time.Second
+
+// Run works until the context ends, the worker is drained, or the master has no more work and
+// never will. When the context ends it gives the task in hand back.
 func (w *Worker) Run(ctx context.Context) error {
-	if err := w.Master.Hello(ctx, Spec{Name: w.Name, Engines: []string{w.Engine.Name()}, Threads: w.Threads}); err != nil {
-		return err
-	}
-	defer w.Master.Goodbye(context.WithoutCancel(ctx), w.Name)
 	for {
-		t, err := w.Master.Next(ctx, w.Name)
-		switch {
-		case errors.Is(err, ErrClosed):
-			return nil
-		case err != nil:
-			return err
+		if err := w.waitForHours(ctx); err != nil {
+			return w.finish(ctx, err)
 		}
-		if err := w.do(ctx, t); err != nil {
-			return err
+		if err := w.Master.Hello(ctx, w.Spec, nil); err != nil {
+			return w.finish(ctx, fmt.Errorf("say hello to the master: %w", err))
+		}
+		err := w.shift(ctx)
+		w.leave(ctx)
+		if !errors.Is(err, errHours) {
+			return w.finish(ctx, err)
 		}
 	}
 }
 
-// do renders one task and reports. Only an error of the master, or the end of the context, is
-// an error of do.
-func (w *Worker) do(ctx context.Context, t *Task) error {
-	part, err := w.render(ctx, t)
-	if err == nil {
-		err = w.Master.Done(ctx, w.Name, t, part)
-		if errors.Is(err, ErrGone) {
-			os.Remove(t.Part)
-			return nil
-		}
-		return err
-	}
-	if errors.Is(err, ErrGone) {
+// errDrained ends a worker that was asked to end, errHours one shift of it.
+var (
+	errDrained = errors.New("drained")
+	errHours   = errors.New("the hours are over")
+)
+
+// finish turns the reason why Run ends into its answer.
+func (w *Worker) finish(ctx context.Context, err error) error {
+	if errors.Is(err, errDrained) || errors.Is(err, ErrClosed) {
 		return nil
 	}
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	if err := w.Master.Failed(ctx, w.Name, t, err); !errors.Is(err, ErrGone) {
-		return err
+	return err
+}
+
+// leave says goodbye, if that can be heard.
+func (w *Worker) leave(ctx context.Context) {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), farewell)
+	defer cancel()
+	_ = w.Master.Goodbye(ctx, w.Spec.Name) // otherwise the lease runs out
+}
+
+// waitForHours blocks outside the hours.
+func (w *Worker) waitForHours(ctx context.Context) error {
+	for w.Hours != nil {
+		open, until := w.Hours.Open(time.Now())
+		if open {
+			return nil
+		}
+		if err := w.sleep(ctx, until); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// sleep waits for a moment, at most some time: clocks are set.
+func (w *Worker) sleep(ctx context.Context, until time.Time) error {
+	const most = time.Minute
+	wait := most
+	if !until.IsZero() {
+		wait = min(most, max(time.Until(until), time.Millisecond))
+	}
+	timer := time.NewTimer(wait)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-w.draining():
+		return errDrained
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
+
+// shift does tasks until something ends it.
+func (w *Worker) shift(ctx context.Context) error {
+	for {
+		t, err := w.ask(ctx)
+		switch {
+		case errors.Is(err, ErrStranger):
+			err = w.Master.Hello(ctx, w.Spec, nil)
+		case err == nil:
+			err = w.do(ctx, t)
+		}
+		if err != nil {
+			return err
+		}
+	}
+}
+
+// ask waits for the next task, no longer than the worker wants one.
+func (w *Worker) ask(ctx context.Context) (*Task, error) {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if w.Hours != nil {
+		open, until := w.Hours.Open(time.Now())
+		if !open {
+			return nil, errHours
+		}
+		if !until.IsZero() {
+			stop := time.AfterFunc(time.Until(until), func() { cancel(errHours) })
+			defer stop.Stop()
+		}
+	}
+	watched := make(chan struct{})
+	defer func() { <-watched }()
+	defer cancel(nil)
+	go func() {
+		defer close(watched)
+		select {
+		case <-w.draining():
+			cancel(errDrained)
+		case <-ctx.Done():
+		}
+	}()
+	t, err := w.Master.Next(ctx, w.Spec.Name)
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		return nil, cause
+	}
+	return t, err
+}
+
+// do renders one task and reports. Only what the worker cannot go on after is an error.
+func (w *Worker) do(ctx context.Context, t *Task) error {
+	part, err := w.render(ctx, t)
+	switch {
+	case err == nil:
+		err = w.Master.Done(ctx, w.Spec.Name, t, part)
+	case ctx.Err() != nil:
+		return context.Cause(ctx)
+	case !errors.Is(err, ErrGone):
+		// A medium that does not hold what it promises will not do so the next time.
+		var short *media.ShortError
+		err = w.Master.Failed(ctx, w.Spec.Name, t, Failure{Reason: err.Error(), Fatal: errors.As(err, &short)})
+	}
+	if errors.Is(err, ErrGone) {
+		os.Remove(t.Part) // nobody wants it
+		return nil
+	}
+	return err
 }
 
 // render makes the task's part. The part appears under its name only when it is right.
 func (w *Worker) render(ctx context.Context, t *Task) (media.Part, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	var done atomic.Int64
+	var p progress
 	var beats sync.WaitGroup
-	beats.Go(func() { w.beat(ctx, cancel, t, &done) })
+	beats.Go(func() { w.beat(ctx, cancel, t, &p) })
 	defer beats.Wait()
 	defer cancel(nil)
 
-	temp := fmt.Sprintf("%s.%s.tmp", t.Part, w.Name)
+	temp := fmt.Sprintf("%s.%s.tmp", t.Part, w.Spec.Name)
 	defer os.Remove(temp) // gone after the rename
-	part, err := w.make(ctx, t, temp, done.Store)
+	part, err := w.make(ctx, t, temp, p.done.Store)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
 			return media.Part{}, cause
 		}
 		return media.Part{}, err
 	}
-	if err := os.Rename(temp, t.Part); err != nil {
+	if err := keep(temp, t.Part); err != nil {
 		return media.Part{}, fmt.Errorf("keep part: %w", err)
 	}
 	part.Path = t.Part
 	return part, nil
 }
 
+// keep gives a finished file its name for good.
+func keep(temp, path string) error {
+	if err := os.Rename(temp, path); err != nil {
+		return err
+	}
+	dir, err := os.Open(filepath.Dir(path))
+	if err != nil {
+		return err
+	}
+	return errors.Join(dir.Sync(), dir.Close())
+}
+
 // make renders and verifies.
 func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (media.Part, error) {
-	if w.scene == nil || w.scene.Plan != t.Plan {
+	if digest := t.Plan.Fingerprint(); w.scene == nil || w.digest != digest {
 		s, err := t.Plan.Open()
 		if err != nil {
 			return media.Part{}, err
 		}
-		w.scene = s
+		w.scene, w.digest = s, digest
 	}
 	draw := w.Engine.Video
 	if t.Sound {
@@ -160,19 +250,38 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 	return t.Plan.Verify(ctx, t.Span, t.Sound, out)
 }
 
-// beat reports progress until the context ends, and ends it when the task is not needed.
-func (w *Worker) beat(ctx context.Context, cancel context.CancelCauseFunc, t *Task, done *atomic.Int64) {
-	tick := time.NewTicker(cmp.Or(w.Beats, time.Second/2))
+// beat reports progress until the context ends. It ends the context when the task is not needed
+// any more, or does not move.
+func (w *Worker) beat(ctx context.Context, cancel context.CancelCauseFunc, t *Task, p *progress) {
+	pause := cmp.Or(w.Beats, time.Second/2)
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
+		case <-w.Poke:
 		case <-tick.C:
 		}
-		if err := w.Master.Beat(ctx, w.Name, t, done.Load()); errors.Is(err, ErrGone) {
+		if w.Stall > 0 && p.still(time.Now()) > w.Stall {
+			cancel(fmt.Errorf("no new frame for %v after %d frames: given up", w.Stall, p.done.Load()))
+			return
+		}
+		err := w.tell(ctx, t, p.done.Load(), pause)
+		if errors.Is(err, ErrGone) {
 			cancel(ErrGone)
 			return
 		}
 	}
+}
+
+// tell sends one beat; a master that does not answer gets the next one.
+func (w *Worker) tell(ctx context.Context, t *Task, done int64, pause time.Duration) error {
+	ctx, cancel := context.WithTimeout(ctx, max(pause, 2*time.Second))
+	defer cancel()
+	err := w.Master.Beat(ctx, w.Spec.Name, t, done)
+	if errors.Is(err, ErrStranger) {
+		err = w.Master.Hello(ctx, w.Spec, t)
+	}
+	return err
 }

@@ -1,0 +1,161 @@
+package master
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"olive-distributed/daemon/farm"
+	"olive-distributed/daemon/media"
+)
+
+// A folder holds the parts of one job, and its log. In a farm of one process its name is a digest
+// of what decides about the parts, so that the same export finds it again, and a lock keeps others
+// out; in a daemon the lock of the journal does.
+type folder struct {
+	dir  string
+	lock *os.File // nil in a daemon
+}
+
+// makeFolder makes a folder that nobody else has.
+func makeFolder(dir string) (*folder, error) {
+	if err := os.MkdirAll(dir, 0o700); err != nil {
+		return nil, fmt.Errorf("make folder for parts: %w", err)
+	}
+	return &folder{dir: dir}, nil
+}
+
+// lockFolder is makeFolder for a farm of one process.
+func lockFolder(dir string) (*folder, error) {
+	f, err := makeFolder(dir)
+	if err == nil {
+		f.lock, err = lock(dir)
+	}
+	return f, err
+}
+
+// lock takes a folder's lock, which ends with the process.
+func lock(dir string) (*os.File, error) {
+	f, err := os.OpenFile(filepath.Join(dir, lockName), os.O_CREATE|os.O_RDWR, 0o600)
+	if err != nil {
+		return nil, fmt.Errorf("lock folder for parts: %w", err)
+	}
+	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX|unix.LOCK_NB); err != nil {
+		f.Close()
+		if errors.Is(err, unix.EWOULDBLOCK) {
+			return nil, errors.New("another olivectl is exporting the same; wait for it, or stop it")
+		}
+		return nil, fmt.Errorf("lock %s: %w", dir, err)
+	}
+	return f, nil
+}
+
+// Files of a folder that are no parts.
+const (
+	lockName = "lock"
+	logName  = "log"
+)
+
+// partName is the name of a range's part: one for each worker, since two may render the same range.
+func (j *job) partName(r farm.RangeView, worker string) string {
+	ext := ".wav"
+	if r.Content != farm.Sound {
+		preset, _ := media.PresetByName(j.Plan.Encoding.Preset) // the encoding was checked at submit
+		ext = preset.PartExt
+	}
+	return fmt.Sprintf("%d-%d.%s%s", r.First, r.End, worker, ext)
+}
+
+// release gives the folder up; unless it is kept for a retry, it goes.
+func (f *folder) release(keep bool) {
+	if !keep {
+		os.RemoveAll(f.dir)
+	}
+	if f.lock != nil {
+		f.lock.Close()
+		f.lock = nil
+	}
+}
+
+// appendLog adds a line to the log that outlives the process. A log is a comfort: that it cannot
+// be written stops nothing.
+func (f *folder) appendLog(e Event) {
+	line, err := json.Marshal(e)
+	if err != nil {
+		return
+	}
+	file, err := os.OpenFile(filepath.Join(f.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
+	if err != nil {
+		return
+	}
+	_, _ = file.Write(append(line, '\n'))
+	_ = file.Close()
+}
+
+// readLog reads what appendLog wrote, as far as it is whole.
+func (f *folder) readLog() []Event {
+	file, err := os.Open(filepath.Join(f.dir, logName))
+	if err != nil {
+		return nil
+	}
+	defer file.Close()
+	var log []Event
+	for d := json.NewDecoder(file); ; {
+		var e Event
+		if d.Decode(&e) != nil {
+			return log
+		}
+		log = append(log, e)
+	}
+}
+
+// sweepStrangers removes folders that belong to no job of the journal.
+func (m *Master) sweepStrangers() error {
+	known := map[string]bool{}
+	for _, j := range m.jobs {
+		known[j.Folder] = true
+	}
+	return sweep(m.cfg.Folder, func(e os.DirEntry, dir string) {
+		if !known[e.Name()] {
+			os.RemoveAll(dir)
+		}
+	})
+}
+
+// staleAfter is the age at which the unlocked folder of an olivectl is removed.
+const staleAfter = 7 * 24 * time.Hour
+
+// sweepStale removes folders that nobody came back for.
+func sweepStale(base string) error {
+	return sweep(base, func(e os.DirEntry, dir string) {
+		info, err := e.Info()
+		if err != nil || time.Since(info.ModTime()) < staleAfter {
+			return
+		}
+		if f, err := lock(dir); err == nil {
+			os.RemoveAll(dir)
+			f.Close()
+		}
+	})
+}
+
+func sweep(base string, each func(e os.DirEntry, dir string)) error {
+	if err := os.MkdirAll(base, 0o700); err != nil {
+		return fmt.Errorf("make folder for parts: %w", err)
+	}
+	entries, err := os.ReadDir(base)
+	if err != nil {
+		return fmt.Errorf("read folder for parts: %w", err)
+	}
+	for _, e := range entries {
+		if e.IsDir() {
+			each(e, filepath.Join(base, e.Name()))
+		}
+	}
+	return nil
+}

@@ -1,0 +1,113 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"olive-distributed/daemon/farm"
+	"olive-distributed/daemon/media"
+)
+
+// resumeJoins starts the joins that an earlier process did not finish.
+func (m *Master) resumeJoins() {
+	for _, v := range m.farm.Jobs() {
+		if v.State == farm.Joining {
+			m.startJoin(m.jobs[v.ID])
+		}
+	}
+}
+
+// startJoin joins a job's parts beside the loop.
+func (m *Master) startJoin(j *job) {
+	view, ok := m.farm.Job(j.id)
+	if !ok || view.State != farm.Joining || j.joining != nil {
+		return // cancelled since
+	}
+	spec := j.joinSpec(view)
+	m.note(j, Event{Kind: "joining", Text: fmt.Sprintf("joining %d parts", len(spec.Parts))})
+	ctx, cancel := context.WithCancel(m.ctx)
+	j.joining = cancel
+	m.joins.Go(func() {
+		defer cancel()
+		err := j.checkParts(view)
+		if err == nil {
+			err = join(ctx, spec, j.Request.Output)
+		}
+		// When the master has stopped, it abandons its jobs itself.
+		_ = m.call(context.Background(), func(now time.Time) { m.joined(now, j, err) })
+	})
+}
+
+// joined records the outcome of a join.
+func (m *Master) joined(now time.Time, j *job, err error) {
+	j.joining = nil
+	if err != nil {
+		if events, failed := m.farm.JobFailed(now, j.id, err.Error()); failed == nil {
+			m.record(events)
+		}
+		return // or the job was cancelled
+	}
+	film := j.filmOf(now.Sub(j.started))
+	m.note(j, Event{Kind: "done", Text: fmt.Sprintf("%s: %d frames in %s", film.Path, film.Frames, film.Took.Round(time.Second/10))})
+	if err := j.writeLog(); err != nil {
+		m.note(j, Event{Kind: "note", Text: err.Error()})
+		film.Log = ""
+	}
+	j.film = film
+	if events, err := m.farm.JobDone(now, j.id); err == nil {
+		m.record(events)
+	}
+}
+
+// checkParts compares the parts' sizes with what was accepted: the join reads them without
+// looking back.
+func (j *job) checkParts(view farm.JobView) error {
+	var wrong []error
+	for _, r := range view.Ranges {
+		info, err := os.Stat(filepath.Join(j.folder.dir, r.Result.Part))
+		switch {
+		case err != nil:
+			wrong = append(wrong, err)
+		case info.Size() != r.Result.Size:
+			wrong = append(wrong, fmt.Errorf("%s has %d bytes, %d were delivered", r.Result.Part, info.Size(), r.Result.Size))
+		}
+	}
+	if len(wrong) > 0 {
+		return fmt.Errorf("accepted parts are damaged, submit the project again: %w", errors.Join(wrong...))
+	}
+	return nil
+}
+
+// joinSpec lists the parts of a completed job in the order of the film.
+func (j *job) joinSpec(view farm.JobView) media.JoinSpec {
+	spec := media.JoinSpec{Encoding: j.Plan.Encoding}
+	for _, r := range view.Ranges {
+		path := filepath.Join(j.folder.dir, r.Result.Part)
+		if r.Content == farm.Sound {
+			spec.Audio = path
+			continue
+		}
+		spec.Parts = append(spec.Parts, path)
+		spec.Frames = append(spec.Frames, r.End-r.First)
+	}
+	return spec
+}
+
+// join makes the film and puts it in its place. Until then the target folder shows nothing of
+// it, even after a power cut: the file has no name before it is complete.
+func join(ctx context.Context, spec media.JoinSpec, output string) error {
+	f, err := create(output)
+	if err != nil {
+		return fmt.Errorf("write film: %w", err)
+	}
+	defer f.discard()
+	spec.Output, spec.Into = output, f.openPath()
+	if err := media.Join(ctx, spec); err != nil {
+		return fmt.Errorf("join %s: %w", filepath.Base(output), err)
+	}
+	return f.publish(0o644)
+}

@@ -1,0 +1,211 @@
+package master
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"olive-distributed/daemon/farm"
+)
+
+// tick is the time between two looks at what only time changes: workers that went silent, ranges
+// that are worth a copy, jobs that are old.
+const tick = 250 * time.Millisecond
+
+// Run serves until the context ends or the journal is lost; then it waits for joins to stop and
+// gives up what is unfinished: for this process only, when there is a journal.
+func (m *Master) Run(ctx context.Context) error {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	m.ctx = ctx
+	m.resumeJoins()
+	ticker := time.NewTicker(tick)
+	defer ticker.Stop()
+	for {
+		m.commit()
+		var again <-chan time.Time
+		if pause := m.feed(time.Now()); pause > 0 {
+			again = time.After(pause)
+		}
+		select {
+		case <-again:
+		case <-ctx.Done():
+			m.stop(context.Cause(ctx))
+			return nil
+		case f := <-m.calls:
+			f(time.Now())
+		case err := <-m.written:
+			if err != nil {
+				cancel()
+				m.stop(err)
+				return fmt.Errorf("write to the journal: %w", err)
+			}
+			m.confirm()
+		case now := <-ticker.C:
+			m.hungry = true
+			m.record(m.farm.Expire(now))
+			m.tidy(now)
+		}
+	}
+}
+
+// stop sends everybody home.
+func (m *Master) stop(cause error) {
+	close(m.stopped)
+	m.joins.Wait()
+	for _, j := range m.jobs {
+		m.abandon(j, cause)
+	}
+}
+
+// call runs f in the goroutine of Run.
+func (m *Master) call(ctx context.Context, f func(now time.Time)) error {
+	select {
+	case m.calls <- f:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	case <-m.stopped:
+		return errStopped
+	}
+}
+
+// ask runs f in the goroutine of Run and gives its answer when everything that it rests on is
+// durable.
+func ask[T any](ctx context.Context, m *Master, f func(now time.Time) (T, error)) (T, error) {
+	type answer struct {
+		value T
+		err   error
+	}
+	got := make(chan answer, 1)
+	var none T
+	err := m.call(ctx, func(now time.Time) {
+		v, err := f(now)
+		m.thens = append(m.thens, func() { got <- answer{v, err} })
+	})
+	if err != nil {
+		return none, err
+	}
+	select {
+	case a := <-got:
+		return a.value, a.err
+	case <-ctx.Done():
+		return none, context.Cause(ctx)
+	case <-m.stopped:
+		return none, errStopped
+	}
+}
+
+// peek is ask for what may be seen before it is durable.
+func peek[T any](ctx context.Context, m *Master, f func(now time.Time) T) (T, error) {
+	got := make(chan T, 1)
+	if err := m.call(ctx, func(now time.Time) { got <- f(now) }); err != nil {
+		var none T
+		return none, err
+	}
+	return <-got, nil
+}
+
+// A batch is what one turn of the loop has changed, with the answers that wait for it.
+type batch struct {
+	events []farm.Event
+	thens  []func()
+}
+
+// record takes down what the farm has decided.
+func (m *Master) record(events []farm.Event) { m.unsaved = append(m.unsaved, events...) }
+
+// commit ends a turn: its events go to the journal, its answers out when these and all before
+// them are durable.
+func (m *Master) commit() {
+	for len(m.unsaved) > 0 {
+		m.batches = append(m.batches, batch{m.unsaved, m.thens})
+		events := m.unsaved
+		m.unsaved, m.thens = nil, nil
+		if m.cfg.Journal == nil {
+			m.confirm()
+			continue
+		}
+		m.cfg.Journal.Append(events, func(err error) {
+			select {
+			case m.written <- err:
+			case <-m.stopped:
+			}
+		})
+	}
+	if n := len(m.batches); n > 0 {
+		m.batches[n-1].thens = append(m.batches[n-1].thens, m.thens...)
+	} else {
+		answer(m.thens)
+	}
+	m.thens = nil
+}
+
+// confirm carries out the oldest batch, which is durable now.
+func (m *Master) confirm() {
+	b := m.batches[0]
+	m.batches = m.batches[1:]
+	for i := range b.events {
+		m.carryOut(&b.events[i])
+	}
+	answer(b.thens)
+}
+
+func answer(thens []func()) {
+	for _, then := range thens {
+		then()
+	}
+}
+
+// carryOut does what an event asks for.
+func (m *Master) carryOut(e *farm.Event) {
+	m.hungry = true
+	j := m.jobs[e.Job]
+	switch e.Kind {
+	case farm.JobSubmitted:
+		m.announce(j)
+	case farm.RangeCompleted:
+		m.noteRange(j, "range-done", e, fmt.Sprintf("%s by %s", m.describe(e.ID()), e.Worker))
+	case farm.RangeFailed:
+		m.noteRange(j, "range-failed", e, fmt.Sprintf("%s failed on %s: %s", m.describe(e.ID()), e.Worker, e.Reason))
+	case farm.JobFailed:
+		m.end(j, errors.New(e.Reason))
+	case farm.JobCancelled:
+		m.end(j, ErrCancelled)
+	case farm.JobDone:
+		m.end(j, nil)
+	case farm.JobRetried:
+		j.reopen()
+	case farm.JobForgotten:
+		m.drop(j)
+	}
+	if m.cfg.Stop != nil {
+		for _, name := range e.Stop {
+			m.cfg.Stop(name, e.ID())
+		}
+	}
+	if e.Joins {
+		m.startJoin(j)
+	}
+}
+
+func (m *Master) noteRange(j *job, kind string, e *farm.Event, text string) {
+	n := Event{Kind: kind, Worker: e.Worker, Text: text}
+	if r, ok := m.farm.Range(e.ID()); ok {
+		n.First, n.End = r.First, r.End
+	}
+	m.note(j, n)
+}
+
+// note adds an event to the job's log and tells the observer.
+func (m *Master) note(j *job, e Event) {
+	if j == nil { // forgotten in the meantime
+		return
+	}
+	e.Time, e.Job = time.Now(), j.id
+	j.keepLog(e)
+	if m.cfg.Observe != nil {
+		m.cfg.Observe(e)
+	}
+}

@@ -1,0 +1,63 @@
+package worker
+
+import (
+	"context"
+	"errors"
+
+	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/render"
+)
+
+// A Task is one range of one job, with all that is needed to render it.
+type Task struct {
+	Job   uint32       `json:"job"`
+	Range uint32       `json:"range"` // number of the range in the job: what beats and reports refer to
+	Sound bool         `json:"sound,omitempty"`
+	Span  render.Span  `json:"span"`
+	Plan  *render.Plan `json:"plan"`
+	Part  string       `json:"part"` // path of the part to write
+}
+
+// A Spec is how a worker introduces itself.
+type Spec struct {
+	Name    string   `json:"name"`
+	Boot    string   `json:"boot,omitempty"` // another one each time the worker's process starts
+	Engines []string `json:"engines"`
+	Presets []string `json:"presets,omitempty"` // marks of the encoders it has
+	Threads int      `json:"threads"`
+	Memory  int64    `json:"memory,omitempty"` // bytes, 0: unknown
+	Speed   float64  `json:"speed,omitempty"`  // frames per second of its own benchmark, 0: unknown
+}
+
+// A Failure is why a task could not be done.
+type Failure struct {
+	Reason string `json:"reason"`
+	Fatal  bool   `json:"fatal,omitempty"` // it is the project's fault: others will fare no better
+}
+
+var (
+	// ErrGone is a master's answer for a task that nobody needs any more: the job was cancelled,
+	// or another worker was faster.
+	ErrGone = errors.New("the range is not needed any more")
+	// ErrStranger is a master's answer for a worker that it does not know: say hello.
+	ErrStranger = errors.New("the master does not know this worker")
+	// ErrClosed is a master's answer when it has no work and never will have.
+	ErrClosed = errors.New("the master has ended")
+)
+
+// A Master hands out tasks and takes the results. Its methods fail when the context ends, or
+// with the errors above; a master that is away for a while only lets them wait.
+type Master interface {
+	// Hello takes the worker in; holding is a task that it is still at, nil for none.
+	Hello(ctx context.Context, s Spec, holding *Task) error
+	// Goodbye lets it go.
+	Goodbye(ctx context.Context, worker string) error
+	// Next waits for a task.
+	Next(ctx context.Context, worker string) (*Task, error)
+	// Beat tells how many frames of the task are done.
+	Beat(ctx context.Context, worker string, t *Task, done int64) error
+	// Done delivers a part. ErrGone: it came too late and can be deleted.
+	Done(ctx context.Context, worker string, t *Task, p media.Part) error
+	// Failed gives a task back.
+	Failed(ctx context.Context, worker string, t *Task, f Failure) error
+}
