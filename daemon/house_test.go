@@ -16,16 +16,18 @@ const module = "olive-distributed/"
 // mayImport is the plan of the house: rooms, and the rooms of ours that each may use. A room
 // that is missing here fails the test, and so does a permission that nobody uses.
 var mayImport = map[string][]string{
-	"daemon/ove":            {},
-	"daemon/farm":           {},
-	"daemon/media":          {},
-	"daemon/render":         {"daemon/ove", "daemon/media", "daemon/render/audio"},
-	"daemon/render/raster":  {},
-	"daemon/render/audio":   {"daemon/ove", "daemon/media"},
-	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
-	"daemon/worker":         {"daemon/media", "daemon/render"},
-	"daemon/master":         {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
-	"cmd/olivectl":          {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
+	"daemon/ove":                  {},
+	"daemon/farm":                 {},
+	"daemon/media":                {},
+	"daemon/pki":                  {"daemon/pki/internal/private"},
+	"daemon/pki/internal/private": {},
+	"daemon/render":               {"daemon/ove", "daemon/media", "daemon/render/audio"},
+	"daemon/render/raster":        {},
+	"daemon/render/audio":         {"daemon/ove", "daemon/media"},
+	"daemon/render/builtin":       {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
+	"daemon/worker":               {"daemon/media", "daemon/render"},
+	"daemon/master":               {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
+	"cmd/olivectl":                {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
 }
 
 // pure are the rooms of rules: what they must not import, and why.
