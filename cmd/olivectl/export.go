@@ -14,6 +14,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/daemon/control"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render"
@@ -40,10 +41,12 @@ type exportFlags struct {
 
 func exportCommand() *cobra.Command {
 	var f exportFlags
+	var on farmFlags
 	c := &cobra.Command{
-		Use:   "export --local PROJECT.ove|FOLDER…",
+		Use:   "export [--local] PROJECT.ove|FOLDER…",
 		Short: "Export projects to films",
-		Long: `Export projects to films, with all of this machine's cores (--local).
+		Long: `Export projects to films: on the farm, whose master runs on this machine, or with all of this
+machine's cores and no farm (--local). On the farm the jobs go on when olivectl is stopped.
 
 A folder stands for every project in it. The film gets the project's name and lies beside the
 project, unless --output says otherwise; a log lies beside the film. Films appear when they are
@@ -58,12 +61,24 @@ Exit codes: 0 all films are made; 1 an export failed; 2 wrong usage; 3 a project
   olivectl export --local --frames 0:250 -o look.mp4 holiday.ove`,
 		Args: cobra.MinimumNArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return export(c, args, &f)
+			return export(c, args, &f, &on)
 		},
 	}
+	c.Flags().SortFlags = false
+	c.Flags().BoolVar(&f.local, "local", false, "render in this process, without a farm")
+	f.add(c)
 	o := c.Flags()
-	o.SortFlags = false
-	o.BoolVar(&f.local, "local", false, "render in this process, without a farm")
+	o.IntVar(&f.workers, "workers", 0, "--local: number of workers; 0: as the cores allow")
+	o.IntVar(&f.threads, "threads", 0, "--local: threads of each worker; 0: the cores are shared out")
+	o.StringVar(&f.scratch, "scratch", "", "--local: `DIR` for unfinished parts (default: in the user's cache folder)")
+	o.BoolVar(&f.resume, "resume", false, "--local: use finished parts of a run that was stopped, and keep them if this one is")
+	on.add(c)
+	return c
+}
+
+// add adds the options that describe a film.
+func (f *exportFlags) add(c *cobra.Command) {
+	o := c.Flags()
 	o.StringVarP(&f.output, "output", "o", "", "the film's `FILE`, or the DIR for films")
 	o.StringVar(&f.preset, "preset", "h264", "how to encode: "+strings.Join(presetNames(), ", "))
 	o.StringVar(&f.colour, "colour", "bt709", "bt709: convert and tag as BT.709; olive: untagged BT.601, as Olive itself exports")
@@ -71,15 +86,10 @@ Exit codes: 0 all films are made; 1 an export failed; 2 wrong usage; 3 a project
 	o.StringVar(&f.audioArgs, "audio-args", "", "audio codec `ARGUMENTS` instead of the preset's")
 	o.StringVar(&f.frames, "frames", "", "export only the frames `A:B`, from A up to but not including B")
 	o.StringVar(&f.sequence, "sequence", "", "export the sequence of this `NAME`, not the one open in the editor")
-	o.IntVar(&f.workers, "workers", 0, "number of workers; 0: as the cores allow")
-	o.IntVar(&f.threads, "threads", 0, "threads of each worker; 0: the cores are shared out")
 	o.StringVar(&f.split, "split", "auto", "auto, never, or the `NUMBER` of ranges to cut the film into")
-	o.StringVar(&f.scratch, "scratch", "", "`DIR` for unfinished parts (default: in the user's cache folder)")
-	o.BoolVar(&f.resume, "resume", false, "use finished parts of a run that was stopped, and keep them if this one is")
 	o.BoolVar(&f.ignoreMissing, "ignore-missing", false, "export although media are missing: their clips show nothing")
 	o.BoolVar(&f.ignoreUnsupported, "ignore-unsupported", false, "export although effects are not supported: without them")
 	o.BoolVar(&f.json, "json", false, "print events as JSON, one a line")
-	return c
 }
 
 func presetNames() []string {
@@ -98,13 +108,16 @@ func presetList() string {
 	return b.String()
 }
 
-func export(c *cobra.Command, args []string, f *exportFlags) error {
-	if !f.local {
-		return usageError("there is no farm to export on yet: add --local to use this machine")
-	}
+func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) error {
 	requests, err := f.requests(args)
 	if err != nil {
 		return err
+	}
+	if !f.local {
+		return on.with(c.Context(), func(client *control.Client) error {
+			r := &remote{client, newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
+			return r.export(c.Context(), requests)
+		})
 	}
 	if err := media.CheckTools(c.Context()); err != nil {
 		return &exitError{exitFailed, err}

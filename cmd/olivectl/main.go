@@ -60,7 +60,8 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("%w\nrun '%s --help' for the options", err, c.CommandPath())
 	})
-	root.AddCommand(exportCommand(), probeCommand())
+	root.AddCommand(exportCommand(), submitCommand(), probeCommand(), workerCommand(), joinCommand())
+	root.AddCommand(jobVerbs()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0
