@@ -1,9 +1,11 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"sync"
 	"time"
 
 	"olive-distributed/daemon/farm"
@@ -35,17 +37,24 @@ func (m *Master) Run(ctx context.Context) error {
 			return nil
 		case f := <-m.calls:
 			f(time.Now())
-		case err := <-m.written:
+		case <-m.written.news:
+			n, err := m.written.take()
+			for range n {
+				m.confirm()
+			}
 			if err != nil {
 				cancel()
 				m.stop(err)
 				return fmt.Errorf("write to the journal: %w", err)
 			}
-			m.confirm()
 		case now := <-ticker.C:
 			m.hungry = true
 			m.record(m.farm.Expire(now))
 			m.tidy(now)
+			if m.cfg.Journal != nil && m.cfg.Journal.SnapshotDue() {
+				m.commit()
+				m.cfg.Journal.Snapshot(m.farm, nil)
+			}
 		}
 	}
 }
@@ -127,12 +136,7 @@ func (m *Master) commit() {
 			m.confirm()
 			continue
 		}
-		m.cfg.Journal.Append(events, func(err error) {
-			select {
-			case m.written <- err:
-			case <-m.stopped:
-			}
-		})
+		m.cfg.Journal.Enqueue(events, m.written.put)
 	}
 	if n := len(m.batches); n > 0 {
 		m.batches[n-1].thens = append(m.batches[n-1].thens, m.thens...)
@@ -140,6 +144,37 @@ func (m *Master) commit() {
 		answer(m.thens)
 	}
 	m.thens = nil
+}
+
+// A progress is what the journal has told of the batches, which it gets in order.
+type progress struct {
+	news chan struct{} // has room for one
+
+	mu   sync.Mutex
+	done int   // batches that are durable and not confirmed yet
+	lost error // why no more will be
+}
+
+// put is called by the journal and does not block.
+func (p *progress) put(err error) {
+	p.mu.Lock()
+	if err == nil && p.lost == nil {
+		p.done++
+	} else {
+		p.lost = cmp.Or(p.lost, err)
+	}
+	p.mu.Unlock()
+	select {
+	case p.news <- struct{}{}:
+	default:
+	}
+}
+
+func (p *progress) take() (done int, lost error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	done, p.done = p.done, 0
+	return done, p.lost
 }
 
 // confirm carries out the oldest batch, which is durable now.

@@ -39,11 +39,14 @@ type Config struct {
 
 // A Journal keeps the farm's events.
 type Journal interface {
-	// Append takes events, at once, and calls done when they are durable, in the order of the
+	// Enqueue takes events, at once, and calls done when they are durable, in the order of the
 	// calls. An error means that the journal is lost, and the master stops.
-	Append(events []farm.Event, done func(error))
+	Enqueue(events []farm.Event, done func(error))
 	// Health says why events wait at the moment, as for space on the disk; nil: all is well.
 	Health() error
+	// SnapshotDue says that it is time for a Snapshot of the farm as all events so far have made it.
+	SnapshotDue() bool
+	Snapshot(f *farm.Farm, done func(error))
 }
 
 // An Event is something that a user may want to know of a job.
@@ -61,7 +64,7 @@ type Event struct {
 type Master struct {
 	cfg     Config
 	calls   chan func(now time.Time)
-	written chan error    // what the journal says of the batches, in their order
+	written progress      // of the journal
 	stopped chan struct{} // closed when Run serves no more
 	joins   sync.WaitGroup
 
@@ -83,7 +86,7 @@ type Master struct {
 // parts and removes from it what belongs to no job.
 func New(cfg Config) (*Master, error) {
 	m := &Master{
-		cfg: cfg, calls: make(chan func(time.Time)), written: make(chan error), stopped: make(chan struct{}),
+		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
 		farm: cfg.Farm, jobs: map[uint32]*job{},
 	}
 	if m.farm == nil {

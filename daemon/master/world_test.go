@@ -33,7 +33,7 @@ type entry struct {
 	done   func(error)
 }
 
-func (n *notebook) Append(events []farm.Event, done func(error)) {
+func (n *notebook) Enqueue(events []farm.Event, done func(error)) {
 	n.mu.Lock()
 	n.wait = append(n.wait, entry{events, done})
 	held := n.held
@@ -70,6 +70,10 @@ func (n *notebook) Health() error {
 	defer n.mu.Unlock()
 	return n.health
 }
+
+func (n *notebook) SnapshotDue() bool { return false }
+
+func (n *notebook) Snapshot(*farm.Farm, func(error)) {}
 
 func (n *notebook) setHealth(err error) {
 	n.mu.Lock()
