@@ -108,7 +108,7 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 		"a value as a table":             {"[listen]\nport = 3", "1:1: listen must be a text in quotes such as \"master.example:7480\", not a table"},
 		"text for a number":              {"nice = \"3\"", "1:8: nice must be a whole number from 0 to 19, not a text"},
 		"a fraction":                     {"nice = 1.5", "1:8: nice must be a whole number from 0 to 19, not the number 1.5"},
-		"number for a text":              {"é = 1\nlisten = 7480", "2:10: listen must be a text in quotes such as"},
+		"number for a text":              {"\"é\" = 1\nlisten = 7480", "2:10: listen must be a text in quotes such as"},
 		"out of range":                   {"nice = 20", "1:8: nice is 20: must be from 0 to 19"},
 		"time without unit":              {"[farm]\nrange = \"9\"", "2:9: farm.range is \"9\": must be a time such as \"9s\" (units are ms, s, m, h)"},
 		"time as a number":               {"[farm]\nrange = 9", "2:9: farm.range must be a text in quotes such as \"9s\", not the number 9"},

@@ -107,8 +107,11 @@ func (f *file) find(name toml.Key) (at int, v any, ok bool) {
 		return 0, nil, false
 	}
 	at = min(where.Position.Start, len(f.text))
-	if _, ok := c.value.(string); ok { // the decoder points behind the quotes
+	switch c.value.(type) { // the decoder points behind quotes and brackets
+	case string:
 		at = len(strings.TrimRight(f.text[:at], `"'`))
+	case []any:
+		at = len(strings.TrimSuffix(f.text[:at], "["))
 	}
 	return at, c.value, true
 }
@@ -190,8 +193,9 @@ func (f *file) element(at int, e *elementError) int {
 	for seen := 0; at < len(f.text); at++ {
 		switch c := f.text[at]; c {
 		case '[':
-			depth++
-			continue
+			if depth++; depth == 1 || seen != e.index {
+				continue
+			}
 		case ']':
 			depth--
 		case '#':
