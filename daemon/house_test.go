@@ -25,6 +25,7 @@ var mayImport = map[string][]string{
 	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
 	"daemon/config":         {"daemon/worker/hours"},
 	"daemon/worker/hours":   {},
+	"daemon/worker/machine": {"daemon/media"},
 	"daemon/worker":         {"daemon/media", "daemon/render"},
 	"daemon/master":         {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
 	"cmd/olivectl":          {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
