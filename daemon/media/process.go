@@ -50,7 +50,7 @@ func (t *tail) wrap(err error) error {
 	return err
 }
 
-// command prepares a child that dies with ctx and with this process.
+// command prepares a child that dies with this process and, with all that it started, with ctx.
 func command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error) {
 	path, err := exec.LookPath(tool)
 	if err != nil {
@@ -58,7 +58,14 @@ func command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error
 	}
 	cmd := exec.CommandContext(ctx, path, args...)
 	cmd.Env = append(os.Environ(), "LC_ALL=C", "AV_LOG_FORCE_NOCOLOR=1", "SVT_LOG=1") // SVT-AV1: errors only
-	cmd.SysProcAttr = &syscall.SysProcAttr{Pdeathsig: syscall.SIGKILL}
+	cmd.SysProcAttr = &syscall.SysProcAttr{Setpgid: true, Pdeathsig: syscall.SIGKILL}
+	cmd.Cancel = func() error {
+		err := syscall.Kill(-cmd.Process.Pid, syscall.SIGKILL) // its whole process group
+		if errors.Is(err, syscall.ESRCH) {
+			return os.ErrProcessDone
+		}
+		return err
+	}
 	cmd.WaitDelay = waitDelay
 	return cmd, nil
 }

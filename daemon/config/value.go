@@ -1,0 +1,383 @@
+package config
+
+import (
+	"errors"
+	"fmt"
+	"net/netip"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"olive-distributed/daemon/worker/hours"
+)
+
+// A value is where a setting goes and what it may be.
+type value interface {
+	// set takes a value as the TOML decoder gives it. The error goes on after the key's name.
+	set(v any) error
+	// get is the value as set takes it.
+	get() any
+}
+
+// An elementError is about one element of a list.
+type elementError struct {
+	index  int
+	column int // in the element, in bytes from 1; 0 for all of it
+	err    error
+}
+
+func (e *elementError) Error() string { return e.err.Error() }
+func (e *elementError) Unwrap() error { return e.err }
+
+// text asks for a string.
+func text(v any, example string) (string, error) {
+	s, ok := v.(string)
+	if !ok {
+		return "", fmt.Errorf("must be a text in quotes such as %q, not %s", example, kind(v))
+	}
+	if i := strings.IndexFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f }); i >= 0 {
+		return "", errors.New("must not have control characters in it")
+	}
+	return s, nil
+}
+
+// kind names what stands in the file, for an error.
+func kind(v any) string {
+	switch v := v.(type) {
+	case string:
+		return "a text"
+	case int64:
+		return fmt.Sprintf("the number %d", v)
+	case float64:
+		return fmt.Sprintf("the number %v", v)
+	case bool:
+		return strconv.FormatBool(v)
+	case []any:
+		return "a list"
+	case map[string]any, []map[string]any:
+		return "a table"
+	case time.Time:
+		return "a date"
+	}
+	return fmt.Sprintf("%T", v)
+}
+
+type integer struct {
+	to       *int
+	min, max int
+}
+
+func (i integer) get() any { return int64(*i.to) }
+
+func (i integer) set(v any) error {
+	n, ok := v.(int64)
+	if !ok {
+		return fmt.Errorf("must be a whole number from %d to %d, not %s", i.min, i.max, kind(v))
+	}
+	if n < int64(i.min) || n > int64(i.max) {
+		return fmt.Errorf("is %d: must be from %d to %d", n, i.min, i.max)
+	}
+	*i.to = int(n)
+	return nil
+}
+
+type duration struct {
+	to       *time.Duration
+	min, max time.Duration
+}
+
+func (d duration) get() any { return span(*d.to) }
+
+// span prints a duration without the zeros behind it: "15m", not "15m0s".
+func span(d time.Duration) string {
+	s := d.String()
+	if strings.HasSuffix(s, "m0s") {
+		s = strings.TrimSuffix(s, "0s")
+	}
+	if strings.HasSuffix(s, "h0m") {
+		s = strings.TrimSuffix(s, "0m")
+	}
+	return s
+}
+
+func (d duration) set(v any) error {
+	s, err := text(v, span(*d.to))
+	if err != nil {
+		return err
+	}
+	t, err := time.ParseDuration(s)
+	if err != nil {
+		return fmt.Errorf(`is %q: must be a time such as %q (units are ms, s, m, h)`, s, span(*d.to))
+	}
+	if t < d.min || t > d.max {
+		return fmt.Errorf("is %q: must be from %s to %s", s, span(d.min), span(d.max))
+	}
+	*d.to = t
+	return nil
+}
+
+// A size is a number of bytes.
+type size struct {
+	to       *int64
+	min, max int64
+	zero     bool // 0 is allowed as well, as "no limit"
+}
+
+var units = []string{"B", "KiB", "MiB", "GiB", "TiB"}
+
+func (s size) get() any { return bytes(*s.to) }
+
+// bytes prints a size in the largest unit that makes it a whole number.
+func bytes(n int64) string {
+	unit := 0
+	for n != 0 && n%1024 == 0 && unit < len(units)-1 {
+		n, unit = n/1024, unit+1
+	}
+	return strconv.FormatInt(n, 10) + units[unit]
+}
+
+func (s size) set(v any) error {
+	t, err := text(v, "4GiB")
+	if err != nil {
+		return err
+	}
+	n, ok := parseSize(t)
+	if !ok {
+		return fmt.Errorf(`is %q: must be a whole number with a unit such as "4GiB" (units are %s)`, t, strings.Join(units, ", "))
+	}
+	if (n < s.min || n > s.max) && (n != 0 || !s.zero) {
+		also := ""
+		if s.zero {
+			also = `, or "0B"`
+		}
+		return fmt.Errorf("is %q: must be from %s to %s%s", t, bytes(s.min), bytes(s.max), also)
+	}
+	*s.to = n
+	return nil
+}
+
+var sizeForm = regexp.MustCompile(`^([0-9]{1,18}) ?([KMGT]i)?B$`)
+
+func parseSize(t string) (int64, bool) {
+	m := sizeForm.FindStringSubmatch(t)
+	if m == nil {
+		return 0, false
+	}
+	n, err := strconv.ParseInt(m[1], 10, 64)
+	shift := 10 * slices.Index(units, m[2]+"B")
+	if err != nil || n > (1<<62)>>shift {
+		return 0, false
+	}
+	return n << shift, true
+}
+
+// A choice is one of a few words.
+type choice struct {
+	to    *string
+	words []string
+	later []string // words that a later version will know
+}
+
+func (c choice) get() any { return *c.to }
+
+func (c choice) set(v any) error {
+	s, err := text(v, c.words[0])
+	if err != nil {
+		return err
+	}
+	if slices.Contains(c.later, s) {
+		return fmt.Errorf("cannot be %q yet, this version knows only %s", s, quoted(c.words))
+	}
+	if !slices.Contains(c.words, s) {
+		return fmt.Errorf("is %q: must be %s", s, quoted(c.words))
+	}
+	*c.to = s
+	return nil
+}
+
+// quoted lists words for a sentence: "a", "b" or "c".
+func quoted(words []string) string {
+	var b strings.Builder
+	for i, w := range words {
+		switch {
+		case i > 0 && i == len(words)-1:
+			b.WriteString(" or ")
+		case i > 0:
+			b.WriteString(", ")
+		}
+		b.WriteString(strconv.Quote(w))
+	}
+	return b.String()
+}
+
+// A path is absolute: a daemon's working directory is nobody's business.
+type path struct {
+	to      *string
+	longest int // bytes
+}
+
+func (p path) get() any { return *p.to }
+
+func (p path) set(v any) error {
+	s, err := text(v, *p.to)
+	switch {
+	case err != nil:
+		return err
+	case !filepath.IsAbs(s):
+		return fmt.Errorf("is %q: must be a path that begins with /", s)
+	case len(s) > p.longest:
+		return fmt.Errorf("has %d bytes: must be a path of at most %d", len(s), p.longest)
+	}
+	*p.to = filepath.Clean(s)
+	return nil
+}
+
+const (
+	maxPath   = 4095
+	maxSocket = 107 // what a Unix socket's address holds, without the zero at its end
+	maxName   = 63
+)
+
+var (
+	nameForm = regexp.MustCompile(`^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$`)
+	hostForm = regexp.MustCompile(`^[A-Za-z0-9_]([A-Za-z0-9_.-]{0,252})$`)
+)
+
+// A name is a worker's, or "" for the host's.
+type name struct{ to *string }
+
+func (n name) get() any { return *n.to }
+
+func (n name) set(v any) error {
+	s, err := text(v, "render-3")
+	if err != nil {
+		return err
+	}
+	if s != "" && !nameForm.MatchString(s) {
+		return fmt.Errorf("is %q: must be 1 to %d of a-z, 0-9 and - (not at the ends), or \"\" for the host's name", s, maxName)
+	}
+	*n.to = s
+	return nil
+}
+
+// An address is HOST:PORT.
+type address struct {
+	to     *string
+	listen bool // an empty host means all interfaces; else an empty address is allowed
+}
+
+func (a address) get() any { return *a.to }
+
+func (a address) set(v any) error {
+	s, err := text(v, "master.example:7480")
+	if err != nil {
+		return err
+	}
+	if s == "" && !a.listen {
+		*a.to = ""
+		return nil
+	}
+	host, port, ok := cutPort(s)
+	if !ok || host == "" && !a.listen || host != "" && !isHost(host) {
+		return fmt.Errorf(`is %q: must be HOST:PORT such as "master.example:7480" or "[2001:db8::1]:7480"`, s)
+	}
+	if n, err := strconv.ParseUint(port, 10, 16); err != nil || n < 1 || strings.HasPrefix(port, "0") {
+		return fmt.Errorf("has the port %q: must be from 1 to 65535", port)
+	}
+	*a.to = s
+	return nil
+}
+
+// cutPort splits at the last colon; the host of an IPv6 address is in brackets.
+func cutPort(s string) (host, port string, ok bool) {
+	i := strings.LastIndexByte(s, ':')
+	if i < 0 {
+		return "", "", false
+	}
+	return s[:i], s[i+1:], true
+}
+
+func isHost(s string) bool {
+	if inside, ok := strings.CutPrefix(s, "["); ok {
+		ip, err := netip.ParseAddr(strings.TrimSuffix(inside, "]"))
+		return err == nil && ip.Is6() && strings.HasSuffix(s, "]")
+	}
+	return hostForm.MatchString(s)
+}
+
+// words is a list of names.
+type words struct{ to *[]string }
+
+func (w words) get() any { return list(*w.to) }
+
+func list(s []string) []any {
+	all := make([]any, len(s))
+	for i := range s {
+		all[i] = s[i]
+	}
+	return all
+}
+
+const maxList = 100
+
+// texts asks for a list of strings.
+func texts(v any, example string) ([]string, error) {
+	all, ok := v.([]any)
+	if !ok {
+		return nil, fmt.Errorf("must be a list such as [%q], not %s", example, kind(v))
+	}
+	if len(all) > maxList {
+		return nil, fmt.Errorf("has %d elements: must be at most %d", len(all), maxList)
+	}
+	var s []string
+	for i, v := range all {
+		t, err := text(v, example)
+		if err != nil {
+			return nil, &elementError{i, 0, err}
+		}
+		s = append(s, t)
+	}
+	return s, nil
+}
+
+func (w words) set(v any) error {
+	s, err := texts(v, "builtin")
+	if err != nil {
+		return err
+	}
+	for i, t := range s {
+		if !nameForm.MatchString(t) {
+			return &elementError{i, 0, fmt.Errorf("holds %q: must be names of a-z, 0-9 and -", t)}
+		}
+		if slices.Contains(s[:i], t) {
+			return &elementError{i, 0, fmt.Errorf("holds %q twice", t)}
+		}
+	}
+	*w.to = s
+	return nil
+}
+
+// week is a schedule of hours.
+type week struct {
+	to    *hours.Schedule
+	lines []string // of the default
+}
+
+func (w week) get() any { return list(w.lines) }
+
+func (w week) set(v any) error {
+	s, err := texts(v, "mon-fri 19:00-07:00")
+	if err != nil {
+		return err
+	}
+	schedule, err := hours.Parse(s)
+	var bad *hours.SyntaxError
+	if errors.As(err, &bad) {
+		return &elementError{bad.Entry, bad.Column, errors.New("cannot be read: " + bad.Problem)}
+	}
+	*w.to = schedule
+	return err
+}
