@@ -132,11 +132,10 @@ func (m *Master) joinSpec(j *job) media.JoinSpec {
 	for _, r := range view.Ranges {
 		p := j.parts[r.ID.Range]
 		if p.Sound {
-			spec.Audio = p.Part.Path
+			spec.Audio = &p.Part
 			continue
 		}
-		spec.Parts = append(spec.Parts, p.Part.Path)
-		spec.Frames = append(spec.Frames, p.Span.Len())
+		spec.Parts = append(spec.Parts, p.Part)
 	}
 	return spec
 }

@@ -111,7 +111,7 @@ func (s *scratch) recall(ctx context.Context, plan *render.Plan) []kept {
 		if err != nil || json.Unmarshal(data, &k) != nil || filepath.Dir(k.Part.Path) != s.dir {
 			continue
 		}
-		if p, err := plan.Verify(ctx, k.Span, k.Sound, k.Part.Path); err == nil && p.SHA256 == k.Part.SHA256 {
+		if p, err := plan.Verify(ctx, k.Span, k.Sound, k.Part.Path); err == nil && p == k.Part {
 			found = append(found, k)
 		}
 	}

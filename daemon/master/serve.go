@@ -139,7 +139,7 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p media.
 		os.Remove(p.Path)
 		return m.Failed(ctx, name, t, fmt.Errorf("verification: %w", err))
 	}
-	k := kept{Range: t.Range, Sound: t.Sound, Span: t.Span, Part: p, Worker: name}
+	k := kept{Range: t.Range, Sound: t.Sound, Span: t.Span, Part: again, Worker: name}
 	doErr := m.do(ctx, func(now time.Time) {
 		j := m.jobs[t.Job]
 		_, had := j.parts[t.Range]
