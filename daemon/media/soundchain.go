@@ -275,7 +275,7 @@ func (c *soundChain) end() error {
 		switch said := c.said[i].String(); {
 		case strings.Contains(said, "Empty output"): // -abort_on; the decoder had nothing to decode
 			return errNothing
-		case strings.Contains(said, "File ended prematurely"):
+		case strings.Contains(said, "File ended prematurely"), strings.Contains(said, "partial file"): // Matroska, mov
 			return errors.New("the file is cut short, copy it again")
 		case err == nil || i < len(errs)-1 && strings.Contains(said, "Broken pipe"): // the decoder's fault
 		default:
