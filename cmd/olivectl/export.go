@@ -130,7 +130,7 @@ func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) erro
 		f.scratch = filepath.Join(cache, "olive-distributed")
 	}
 	workers, threads := shares(f.workers, f.threads, runtime.GOMAXPROCS(0))
-	l := &local{workers: workers, threads: threads, scratch: f.scratch, show: newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
+	l := &local{workers: workers, threads: threads, scratch: f.scratch, media: mediaCache(), show: newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
 	return l.export(c.Context(), requests)
 }
 

@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
 	"sync"
 	"time"
 
@@ -18,6 +20,7 @@ import (
 type local struct {
 	workers, threads int
 	scratch          string
+	media            string // where what is known of media is kept; "": nowhere
 	show             display
 }
 
@@ -27,7 +30,7 @@ var localPolicy = farm.Policy{Bench: 50 * time.Millisecond, MaxFailures: 2}
 
 // export makes all films and reports the first and worst thing that went wrong.
 func (l *local) export(ctx context.Context, requests []master.Request) error {
-	library := media.NewLibrary("")
+	library := media.NewLibrary(l.media)
 	defer library.Close()
 	m, err := master.New(master.Config{
 		Library: library, Engine: builtin.New(library, l.threads), Folder: l.scratch,
@@ -121,4 +124,13 @@ func (l *local) watch(ctx context.Context, m *master.Master) {
 		}
 		l.show.update(v)
 	}
+}
+
+// mediaCache is where what is known of media is kept between exports; without a home, nowhere.
+func mediaCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "olive-distributed-media")
 }

@@ -201,7 +201,7 @@ func (f *Farm) applyCompleted(e *Event) error {
 		return fmt.Errorf("worker %q: %w", e.Worker, ErrNoWorker)
 	case p == nil:
 		return &StaleError{Range: e.ID(), Worker: e.Worker}
-	case e.Result == nil || !utf8.ValidString(e.Result.Part+e.Result.SHA256):
+	case e.Result == nil || !utf8.ValidString(e.Result.Part+e.Result.SHA256+e.Result.Extradata+e.Result.Content):
 		return fmt.Errorf("%w: range %v has no result", ErrBadEvent, e.ID())
 	}
 	sound := j.content(int(e.Range)) == Sound

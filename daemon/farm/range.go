@@ -31,6 +31,10 @@ type Result struct {
 	Frames int64  `json:"frames,omitempty"`
 	Size   int64  `json:"size,omitempty"` // bytes
 	SHA256 string `json:"sha256,omitempty"`
+
+	// What the join compares, hex: the decoder's configuration, and a digest of the coded frames.
+	Extradata string `json:"extradata,omitempty"`
+	Content   string `json:"content,omitempty"`
 }
 
 // maxHolders is how many workers may be at one range: its worker, and one with a copy.

@@ -71,6 +71,22 @@ func (j *job) partName(r farm.RangeView, worker string) string {
 	return fmt.Sprintf("%d-%d.%s%s", r.First, r.End, worker, ext)
 }
 
+// part describes an accepted part as it was verified.
+func (f *folder) part(r farm.Result) media.Part {
+	return media.Part{
+		Path: filepath.Join(f.dir, r.Part), Frames: r.Frames, Size: r.Size,
+		SHA256: r.SHA256, Extradata: r.Extradata, Content: r.Content,
+	}
+}
+
+// resultOf is what the farm keeps of a part.
+func resultOf(p media.Part) farm.Result {
+	return farm.Result{
+		Part: filepath.Base(p.Path), Frames: p.Frames, Size: p.Size,
+		SHA256: p.SHA256, Extradata: p.Extradata, Content: p.Content,
+	}
+}
+
 // release gives the folder up; unless it is kept for a retry, it goes.
 func (f *folder) release(keep bool) {
 	if !keep {

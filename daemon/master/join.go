@@ -2,9 +2,7 @@ package master
 
 import (
 	"context"
-	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"time"
 
@@ -33,10 +31,7 @@ func (m *Master) startJoin(j *job) {
 	j.joining = cancel
 	m.joins.Go(func() {
 		defer cancel()
-		err := j.checkParts(view)
-		if err == nil {
-			err = join(ctx, spec, j.Request.Output)
-		}
+		err := join(ctx, spec, j.Request.Output)
 		// When the master has stopped, it abandons its jobs itself.
 		_ = m.call(context.Background(), func(now time.Time) { m.joined(now, j, err) })
 	})
@@ -63,36 +58,16 @@ func (m *Master) joined(now time.Time, j *job, err error) {
 	}
 }
 
-// checkParts compares the parts' sizes with what was accepted: the join reads them without
-// looking back.
-func (j *job) checkParts(view farm.JobView) error {
-	var wrong []error
-	for _, r := range view.Ranges {
-		info, err := os.Stat(filepath.Join(j.folder.dir, r.Result.Part))
-		switch {
-		case err != nil:
-			wrong = append(wrong, err)
-		case info.Size() != r.Result.Size:
-			wrong = append(wrong, fmt.Errorf("%s has %d bytes, %d were delivered", r.Result.Part, info.Size(), r.Result.Size))
-		}
-	}
-	if len(wrong) > 0 {
-		return fmt.Errorf("accepted parts are damaged, submit the project again: %w", errors.Join(wrong...))
-	}
-	return nil
-}
-
 // joinSpec lists the parts of a completed job in the order of the film.
 func (j *job) joinSpec(view farm.JobView) media.JoinSpec {
 	spec := media.JoinSpec{Encoding: j.Plan.Encoding}
 	for _, r := range view.Ranges {
-		path := filepath.Join(j.folder.dir, r.Result.Part)
+		p := j.folder.part(r.Result)
 		if r.Content == farm.Sound {
-			spec.Audio = path
+			spec.Audio = &p
 			continue
 		}
-		spec.Parts = append(spec.Parts, path)
-		spec.Frames = append(spec.Frames, r.End-r.First)
+		spec.Parts = append(spec.Parts, p)
 	}
 	return spec
 }

@@ -47,7 +47,7 @@ func (f *folder) remembered(ctx context.Context, plan *render.Plan) []kept {
 		if err != nil || json.Unmarshal(data, &k) != nil || filepath.Dir(k.Part.Path) != f.dir {
 			continue
 		}
-		if p, err := plan.Verify(ctx, k.Span, k.Sound, k.Part.Path); err == nil && p.SHA256 == k.Part.SHA256 {
+		if p, err := plan.Verify(ctx, k.Span, k.Sound, k.Part.Path); err == nil && p == k.Part {
 			found = append(found, k)
 		}
 	}
@@ -126,10 +126,8 @@ func (m *Master) replay(now time.Time, j *job, number uint32, span render.Span, 
 		{Kind: farm.RangeAssigned, Job: j.id, Range: number, First: span.First, End: span.End, Worker: keeper},
 	}
 	if k != nil {
-		events = append(events, farm.Event{
-			Kind: farm.RangeCompleted, Job: j.id, Range: number, Worker: keeper,
-			Result: &farm.Result{Part: filepath.Base(k.Part.Path), Frames: span.Len(), Size: k.Part.Size, SHA256: k.Part.SHA256},
-		})
+		r := resultOf(k.Part)
+		events = append(events, farm.Event{Kind: farm.RangeCompleted, Job: j.id, Range: number, Worker: keeper, Result: &r})
 	}
 	events = append(events, farm.Event{Kind: farm.WorkerDismissed, Worker: keeper})
 	for i := range events {

@@ -213,20 +213,22 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p media.
 	if err != nil {
 		return err
 	}
-	p.Path = filepath.Join(d.folder.dir, d.name)
-	if !d.again {
-		again, err := d.plan.Verify(ctx, d.span, d.sound, p.Path)
-		if err == nil && again.SHA256 != p.SHA256 {
-			err = fmt.Errorf("part %s is not what the worker has written: checksum differs", d.name)
-		}
-		if err != nil {
-			if ctx.Err() != nil {
-				return context.Cause(ctx)
-			}
-			os.Remove(p.Path)
-			return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
-		}
+	if d.again {
+		return nil // and durable: expect has waited for that
 	}
+	path := filepath.Join(d.folder.dir, d.name)
+	verified, err := d.plan.Verify(ctx, d.span, d.sound, path)
+	if err == nil && verified.SHA256 != p.SHA256 {
+		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", d.name)
+	}
+	if err != nil {
+		if ctx.Err() != nil {
+			return context.Cause(ctx)
+		}
+		os.Remove(path)
+		return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
+	}
+	p = verified
 	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) { return struct{}{}, m.accept(now, name, rangeOf(t), d, p) })
 	return err
 }
@@ -251,7 +253,7 @@ func (m *Master) expect(name string, id farm.RangeID, p media.Part) (delivery, e
 
 // accept enters a verified part.
 func (m *Master) accept(now time.Time, name string, id farm.RangeID, d delivery, p media.Part) error {
-	events, err := m.farm.Complete(now, name, id, farm.Result{Part: d.name, Frames: d.span.Len(), Size: p.Size, SHA256: p.SHA256})
+	events, err := m.farm.Complete(now, name, id, resultOf(p))
 	if err != nil {
 		return gone(err)
 	}

@@ -8,6 +8,7 @@ import (
 	"math"
 	"slices"
 	"strings"
+	"sync"
 )
 
 // An Index lists the frames of one video stream in presentation order. It is read-only.
@@ -101,14 +102,14 @@ func (l *Library) Video(ctx context.Context, path string, stream, startNumber in
 	}
 	key := fmt.Sprintf("%s\x00%d", src.key, stream)
 	return l.indexes.do(ctx, l, key, func(ctx context.Context) (*Index, error) {
-		if ix, ok := l.load(key); ok {
+		if ix, ok := l.loadIndex(key); ok {
 			return ix, nil
 		}
 		ix, err := l.index(ctx, src, stream, key)
 		if err != nil {
 			return nil, fmt.Errorf("index stream %d of %s: %w", stream, src.path, err)
 		}
-		l.save(key, ix)
+		l.save(key, indexExt, record{Index: ix, Play: ix.play})
 		return ix, nil
 	})
 }
@@ -161,8 +162,16 @@ func (s *survey) look(ctx context.Context) error {
 	if s.file.Still || s.st.Attached {
 		return s.lookAtStill(ctx)
 	}
+	var first []shown // most media need no more; starting ffmpeg takes longer than this frame
+	var firstErr error
+	var early sync.WaitGroup
+	if sure := !s.wary && !s.st.Interlaced; sure {
+		early.Go(func() { first, firstErr = decodeShown(ctx, s.src, s.st.Index, 1) })
+	}
 	var err error
-	if s.packets, err = listPackets(ctx, s.src, s.st.Index); err != nil {
+	s.packets, err = listPackets(ctx, s.src, s.st.Index)
+	early.Wait()
+	if err != nil {
 		return err
 	}
 	if len(s.packets) == 0 {
@@ -175,7 +184,10 @@ func (s *survey) look(ctx context.Context) error {
 	if s.pts == nil {
 		return s.decode(ctx)
 	}
-	head, err := decodeShown(ctx, s.src, s.st.Index, headLength(s.packets, s.wary || s.st.Interlaced))
+	head, err := first, firstErr
+	if n := headLength(s.packets, s.wary || s.st.Interlaced); n != 1 || first == nil && firstErr == nil {
+		head, err = decodeShown(ctx, s.src, s.st.Index, n)
+	}
 	if err != nil {
 		return err
 	}
@@ -187,6 +199,10 @@ func (s *survey) look(ctx context.Context) error {
 }
 
 func (s *survey) lookAtStill(ctx context.Context) error {
+	if s.st.PixFmt != "" && s.st.Width > 0 && s.st.Height > 0 { // ffprobe has decoded it to say so
+		s.head, s.pts = shown{width: s.st.Width, height: s.st.Height, pixFmt: s.st.PixFmt}, []int64{0}
+		return nil
+	}
 	head, err := decodeShown(ctx, s.src, s.st.Index, 1)
 	if err == nil {
 		s.head, s.pts = head[0], []int64{0}

@@ -1,7 +1,9 @@
 package media
 
 import (
+	"cmp"
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"maps"
@@ -10,13 +12,13 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 )
 
 // A JoinSpec says what Join makes of what.
 type JoinSpec struct {
-	Parts    []string // in order
-	Frames   []int64  // of each part
-	Audio    string   // a WAV file as long as the film, "" for none
+	Parts    []Part // in order, as they were verified
+	Audio    *Part  // a WAV file as long as the film, with its checksum; nil for none
 	Encoding Encoding
 	Output   string            // the film's name: its extension decides the container
 	Into     string            // the existing file that is filled; to give it its name is the caller's
@@ -24,7 +26,8 @@ type JoinSpec struct {
 }
 
 // Join makes one film of the parts, without decoding them, encodes the sound once for the whole,
-// and verifies the film. It fills a file that is there already, so that the caller decides when
+// and verifies the film: a part or sound that has changed since it was verified is found here at
+// the latest. It fills a file that is there already, so that the caller decides when
 // the film gets its name; after an error what is in the file is worth nothing.
 func Join(ctx context.Context, spec JoinSpec) error {
 	if err := spec.join(ctx); err != nil {
@@ -46,10 +49,28 @@ func (s JoinSpec) fill(ctx context.Context, path string) error {
 	if err != nil {
 		return err
 	}
-	if err := runJoin(ctx, args, s.script()); err != nil {
+	var soundErr error
+	var sound sync.WaitGroup
+	sound.Go(func() { soundErr = s.checkSound(ctx) })
+	err = runJoin(ctx, args, s.script())
+	sound.Wait()
+	if err = cmp.Or(err, soundErr); err != nil {
 		return err
 	}
-	return VerifyFilm(ctx, path, s.Encoding, s.frames(), s.Audio != "")
+	return VerifyFilm(ctx, path, s.Encoding, s.Parts, s.Audio != nil)
+}
+
+// checkSound compares the sound with its checksum: in the film it is encoded, so nothing could be
+// compared there.
+func (s JoinSpec) checkSound(ctx context.Context) error {
+	if s.Audio == nil {
+		return nil
+	}
+	sum, size, err := checksum(ctx, s.Audio.Path)
+	if err == nil && (sum != s.Audio.SHA256 || size != s.Audio.Size) {
+		err = fmt.Errorf("%s has changed since it was verified, or the disk is faulty; render the sound again", s.Audio.Path)
+	}
+	return err
 }
 
 var metadataKey = regexp.MustCompile(`^[a-z_]{1,64}$`)
@@ -59,25 +80,25 @@ func (s JoinSpec) check() error {
 	if err := s.Encoding.Validate(); err != nil {
 		return err
 	}
-	if len(s.Parts) == 0 || len(s.Parts) != len(s.Frames) {
-		return fmt.Errorf("%d parts with %d lengths", len(s.Parts), len(s.Frames))
+	if len(s.Parts) == 0 {
+		return errors.New("there are no parts")
 	}
 	for key, value := range s.Metadata {
 		if !metadataKey.MatchString(key) || strings.ContainsRune(value, 0) {
 			return fmt.Errorf("metadata %q cannot be written", key)
 		}
 	}
-	if s.Audio != "" {
-		if _, err := open(s.Audio, 0); err != nil {
+	if s.Audio != nil {
+		if _, err := open(s.Audio.Path, 0); err != nil {
 			return fmt.Errorf("sound: %w", err)
 		}
 	}
 	first := ""
 	for i, part := range s.Parts {
-		if s.Frames[i] < 1 || strings.ContainsAny(part, "\n\r") {
-			return fmt.Errorf("part %q with %d frames", part, s.Frames[i])
+		if part.Frames < 1 || strings.ContainsAny(part.Path, "\n\r") {
+			return fmt.Errorf("part %q with %d frames", part.Path, part.Frames)
 		}
-		entry, err := sampleEntry(part)
+		entry, err := sampleEntry(part.Path)
 		if err != nil {
 			return fmt.Errorf("part %d: %w", i, err)
 		}
@@ -85,19 +106,13 @@ func (s JoinSpec) check() error {
 			first = entry
 		}
 		if entry != first {
-			return fmt.Errorf("part %d (%s) was encoded otherwise than part 0: another ffmpeg made it, render it again", i, part)
+			return fmt.Errorf("part %d (%s) was encoded otherwise than part 0: another ffmpeg made it, render it again", i, part.Path)
 		}
 	}
 	return nil
 }
 
-func (s JoinSpec) frames() int64 {
-	var n int64
-	for _, f := range s.Frames {
-		n += f
-	}
-	return n
-}
+func (s JoinSpec) frames() int64 { return frameCount(s.Parts) }
 
 // script is the concat demuxer's list. Each duration is the difference of two rounded times, so
 // that a thousand parts are no more off than one. The parts were verified: with their decoders
@@ -106,12 +121,12 @@ func (s JoinSpec) script() string {
 	var b strings.Builder
 	b.WriteString("ffconcat version 1.0\n")
 	var done int64
-	for i, part := range s.Parts {
+	for _, part := range s.Parts {
 		from := s.Encoding.at(done, 1e6)
-		done += s.Frames[i]
+		done += part.Frames
 		length := s.Encoding.at(done, 1e6) - from
 		fmt.Fprintf(&b, "file 'file:%s'\noption codec_whitelist none\nduration %d.%06d\n",
-			strings.ReplaceAll(absolute(part), "'", `'\''`), length/1e6, length%1e6)
+			strings.ReplaceAll(absolute(part.Path), "'", `'\''`), length/1e6, length%1e6)
 	}
 	return b.String()
 }
@@ -141,7 +156,7 @@ func (s JoinSpec) args(output string) ([]string, error) {
 		"-v", "error", "-nostdin", "-xerror", "-y", "-protocol_whitelist", "file,pipe",
 		"-f", "concat", "-safe", "0", "-auto_convert", "0", "-i", "pipe:0",
 	}
-	if s.Audio == "" {
+	if s.Audio == nil {
 		args = append(args, "-map", "0:v:0")
 	} else {
 		codec, err := s.soundCodec(p, ext)
@@ -175,7 +190,7 @@ func (s JoinSpec) soundInput() []string {
 	length := s.Encoding.at(s.frames(), 1e6)
 	return []string{
 		"-protocol_whitelist", "file", "-format_whitelist", "wav,w64",
-		"-t", fmt.Sprintf("%d.%06d", length/1e6, length%1e6), "-i", "file:" + absolute(s.Audio),
+		"-t", fmt.Sprintf("%d.%06d", length/1e6, length%1e6), "-i", "file:" + absolute(s.Audio.Path),
 	}
 }
 

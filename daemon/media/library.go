@@ -9,7 +9,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
+	"time"
 )
 
 // A Library opens media and remembers what it learnt about them. It is safe for concurrent
@@ -27,8 +29,12 @@ type Library struct {
 }
 
 // NewLibrary keeps indexes and remuxed media in dir, or only for its own life when dir is "".
-// Whatever lies in dir may be deleted while no Library uses it.
+// Several processes may share dir. What was not used for a week is removed from it; whatever lies
+// there may be deleted while no Library uses it.
 func NewLibrary(dir string) *Library {
+	if dir != "" {
+		prune(dir, time.Now().Add(-unusedAfter))
+	}
 	ctx, cancel := context.WithCancel(context.Background())
 	return &Library{dir: dir, ctx: ctx, cancel: cancel}
 }
@@ -127,7 +133,7 @@ func (m *memo[T]) forget(key string) {
 }
 
 // cacheVersion changes with the meaning of what lies in the cache.
-const cacheVersion = "olive-media-1"
+const cacheVersion = "olive-media-2"
 
 // cachePath names a cache file by what it was made of.
 func cachePath(dir, key, ext string) string {
@@ -135,48 +141,81 @@ func cachePath(dir, key, ext string) string {
 	return filepath.Join(dir, hex.EncodeToString(sum[:16])+ext)
 }
 
-// A record is an index as it lies on disk.
+// A record is what lies in the cache about a medium: its headers, or the index of a stream.
 type record struct {
-	Index Index
+	File  *File
+	Index *Index
 	Play  play
 }
 
-// load reads an index from the cache; any fault means that it is made anew.
-func (l *Library) load(key string) (*Index, bool) {
+// load reads a record from the cache; any fault means that it is made anew.
+func (l *Library) load(key, ext string) (rec record, ok bool) {
 	if l.dir == "" {
-		return nil, false
+		return record{}, false
 	}
-	f, err := os.Open(cachePath(l.dir, key, ".index"))
+	path := cachePath(l.dir, key, ext)
+	f, err := os.Open(path)
 	if err != nil {
-		return nil, false
+		return record{}, false
 	}
 	defer f.Close()
-	var rec record
 	if err := gob.NewDecoder(f).Decode(&rec); err != nil {
-		return nil, false
+		return record{}, false
 	}
-	ix := rec.Index
-	ix.play = rec.Play
-	if _, err := os.Stat(ix.play.Path); ix.play.Remuxed && err != nil {
-		return nil, false
+	used := time.Now()
+	if rec.Play.Remuxed && os.Chtimes(rec.Play.Path, used, used) != nil { // it is gone
+		return record{}, false
 	}
-	return &ix, true
+	_ = os.Chtimes(path, used, used) // at worst it is dropped too early
+	return rec, true
 }
 
-// save writes an index into the cache. The cache only saves time, so a failure is no error.
-func (l *Library) save(key string, ix *Index) {
+// loadIndex reads an index from the cache.
+func (l *Library) loadIndex(key string) (*Index, bool) {
+	rec, ok := l.load(key, indexExt)
+	if !ok || rec.Index == nil {
+		return nil, false
+	}
+	rec.Index.play = rec.Play
+	return rec.Index, true
+}
+
+const (
+	fileExt  = ".file"
+	indexExt = ".index"
+)
+
+// save writes a record into the cache. The cache only saves time, so a failure is no error.
+func (l *Library) save(key, ext string, rec record) {
 	if l.dir == "" || os.MkdirAll(l.dir, 0o700) != nil {
 		return
 	}
-	f, err := os.CreateTemp(l.dir, "index-*.tmp")
+	f, err := os.CreateTemp(l.dir, "record-*.tmp")
 	if err != nil {
 		return
 	}
-	err = errors.Join(gob.NewEncoder(f).Encode(record{*ix, ix.play}), f.Close())
+	err = errors.Join(gob.NewEncoder(f).Encode(rec), f.Close())
 	if err == nil {
-		err = os.Rename(f.Name(), cachePath(l.dir, key, ".index"))
+		err = os.Rename(f.Name(), cachePath(l.dir, key, ext))
 	}
 	if err != nil {
 		_ = os.Remove(f.Name())
+	}
+}
+
+// unusedAfter is the age at which what lies in the cache goes.
+const unusedAfter = 7 * 24 * time.Hour
+
+// prune removes what was not used for long. Only files of our kinds are touched.
+func prune(dir string, before time.Time) {
+	entries, err := os.ReadDir(dir)
+	if err != nil {
+		return // there is no cache yet
+	}
+	for _, e := range entries {
+		ours := slices.Contains([]string{fileExt, indexExt, ".mkv", ".nut", ".tmp"}, filepath.Ext(e.Name()))
+		if info, err := e.Info(); err == nil && ours && info.Mode().IsRegular() && info.ModTime().Before(before) {
+			_ = os.Remove(filepath.Join(dir, e.Name()))
+		}
 	}
 }

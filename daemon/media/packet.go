@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"encoding/hex"
 	"errors"
 	"fmt"
 	"io"
@@ -68,6 +69,7 @@ func checkPromise(format string, st Stream, packets []packet) error {
 // "packet|pts=0|dts=-512|flags=K_". Lines of other sections are side data.
 type listing struct {
 	packets []packet
+	sums    []packetSum // one for each packet, where ffprobe was asked for them
 	streams []map[string]string
 	format  map[string]string
 }
@@ -82,6 +84,9 @@ func (l *listing) read(r io.Reader) error {
 				return errors.New("more than 50 hours of frames in one file")
 			}
 			l.packets = append(l.packets, parsePacket(rest))
+			l.addSum(rest)
+		case "": // the rest of a packet that has side data
+			l.addSum(rest)
 		case "stream":
 			if len(l.streams) == 1000 {
 				return errors.New("more than 1000 streams in one file")
@@ -92,6 +97,28 @@ func (l *listing) read(r io.Reader) error {
 		}
 	}
 	return lines.Err()
+}
+
+func (l *listing) addSum(line []byte) {
+	if sum, ok := parseSum(line); ok && len(l.sums) < len(l.packets) {
+		l.sums = append(l.sums, sum)
+	}
+}
+
+// A packetSum tells one packet's bytes from all others.
+type packetSum [16]byte
+
+// sumHash is the fastest of ffprobe's hashes: 8 GB/s, where MD5 has 0.6.
+const sumHash = "murmur3"
+
+// parseSum reads "data_hash=murmur3:225671…".
+func parseSum(line []byte) (sum packetSum, ok bool) {
+	_, text, ok := bytes.Cut(line, []byte("data_hash="+sumHash+":"))
+	if !ok || len(text) < hex.EncodedLen(len(sum)) {
+		return sum, false
+	}
+	_, err := hex.Decode(sum[:], text[:hex.EncodedLen(len(sum))])
+	return sum, err == nil
 }
 
 func parsePacket(line []byte) packet {

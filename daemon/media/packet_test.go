@@ -11,6 +11,7 @@ const sampleListing = `packet|stream_index=0|pts=0|dts=-1024|duration=512|flags=
 packet|pts=-512|dts=N/A|duration=N/A|flags=_D
 side_data|
 packet|pts=1024|dts=0|flags=K_C|side_data|
+|data_hash=murmur3:79c337db9fc1a448eb115d5c41bbdbeb
 
 stream|index=0|codec_name=h264|time_base=1/12800
 format|format_name=mov,mp4|duration=1.0
@@ -28,6 +29,9 @@ func TestAListingIsReadByItsFieldNames(t *testing.T) {
 	}
 	if !slices.Equal(l.packets, want) {
 		t.Errorf("packets %+v, want %+v", l.packets, want)
+	}
+	if len(l.sums) != 1 || l.sums[0][0] != 0x79 || l.sums[0][15] != 0xeb {
+		t.Errorf("checksums %x", l.sums)
 	}
 	if len(l.streams) != 1 || l.streams[0]["codec_name"] != "h264" || l.format["duration"] != "1.0" {
 		t.Errorf("streams %v, format %v", l.streams, l.format)

@@ -47,6 +47,9 @@ func (l *Library) Probe(ctx context.Context, path string) (*File, error) {
 
 func (l *Library) probe(ctx context.Context, src source) (*File, error) {
 	return l.files.do(ctx, l, src.key, func(ctx context.Context) (*File, error) {
+		if rec, ok := l.load(src.key, fileExt); ok && rec.File != nil {
+			return rec.File, nil
+		}
 		file, err := headers(ctx, src)
 		if err == nil && isAnimation(file.Format) {
 			err = file.settleAnimation(ctx, src)
@@ -54,6 +57,7 @@ func (l *Library) probe(ctx context.Context, src source) (*File, error) {
 		if err != nil {
 			return nil, fmt.Errorf("probe %s: %w", src.path, err)
 		}
+		l.save(src.key, fileExt, record{File: file})
 		return file, nil
 	})
 }

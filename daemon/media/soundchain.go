@@ -40,7 +40,11 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 	var err error
 	switch {
 	case s.route == direct && (spec.Cold || spec.Tempo == 1 && spec.Rate == s.Rate):
-		sample := max(0, math.Round(at*c.rate)) // to which ffmpeg rounds the microseconds
+		sample := math.Round(at * c.rate) // to which ffmpeg rounds the microseconds
+		if spec.Rate != s.Rate && spec.Tempo == 1 {
+			sample = s.inPhase(sample, spec.Rate)
+		}
+		sample = max(0, sample)
 		decode = append([]string{"-noaccurate_seek", "-ss", micro(sample/c.rate - s.start)}, s.input()...)
 	case s.route == packets && spec.Cold:
 		var args []string
@@ -72,6 +76,18 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 		return nil, err
 	}
 	return c, nil
+}
+
+// inPhase is a sample shortly before another at which the resampler is where it is at sample 0: from there
+// on, but for its run-up of some samples, it gives what it gives in a whole decode.
+func (s *Sound) inPhase(sample float64, rate int) float64 {
+	const runUp = 256
+	period := s.Rate
+	for rest := rate; rest != 0; {
+		period, rest = rest, period%rest
+	}
+	cycle := float64(s.Rate / period)
+	return math.Floor((sample-runUp)/cycle) * cycle
 }
 
 // feedArgs copies the packets from the one on that holds second at. Its time stamps lack offset.
@@ -259,7 +275,7 @@ func (c *soundChain) end() error {
 		switch said := c.said[i].String(); {
 		case strings.Contains(said, "Empty output"): // -abort_on; the decoder had nothing to decode
 			return errNothing
-		case strings.Contains(said, "File ended prematurely"):
+		case strings.Contains(said, "File ended prematurely"), strings.Contains(said, "partial file"): // Matroska, mov
 			return errors.New("the file is cut short, copy it again")
 		case err == nil || i < len(errs)-1 && strings.Contains(said, "Broken pipe"): // the decoder's fault
 		default:

@@ -16,17 +16,20 @@ import (
 	"strings"
 )
 
-// A Part is a verified part file.
+// A Part is a verified part file. The sound of a film, a WAV file, is one too, without Extradata
+// and Content.
 type Part struct {
 	Path      string `json:"path"`
 	Frames    int64  `json:"frames"`
 	Size      int64  `json:"size"`      // bytes
 	SHA256    string `json:"sha256"`    // hex
 	Extradata string `json:"extradata"` // hex; parts that differ here cannot be joined
+	Content   string `json:"content"`   // hex; a digest of the coded frames, in whatever container
 }
 
 // VerifyPart checks that a part is what e and frames promise: codec, size, pixel format, tags, the
-// exact number of frames from time 0 on in equal steps, a key frame first. It decodes nothing.
+// exact number of frames from time 0 on in equal steps, a key frame first. It decodes nothing: whether
+// the bytes are those that the worker wrote is told by SHA256, against the worker's report.
 func VerifyPart(ctx context.Context, path string, e Encoding, frames int64) (Part, error) {
 	part, err := verifyPart(ctx, path, e, frames)
 	if err != nil {
@@ -57,19 +60,43 @@ func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Par
 	if err != nil {
 		return Part{}, err
 	}
-	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata}, nil
+	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata, Content: content(list.sums)}, nil
 }
 
-// VerifyFilm checks a joined film in the same way, and that its sound (when it has one) starts
-// with it and is as long. Matroska rounds times to milliseconds; in mp4 and mov they are exact.
-func VerifyFilm(ctx context.Context, path string, e Encoding, frames int64, audio bool) error {
-	if err := e.verifyFilm(ctx, path, frames, audio); err != nil {
+// content is the digest of a run of coded frames.
+func content(sums []packetSum) string {
+	hash := sha256.New()
+	for _, s := range sums {
+		hash.Write(s[:])
+	}
+	return hex.EncodeToString(hash.Sum(nil))
+}
+
+// A ContentError means that a film does not hold the frames of a part as they were when the part was
+// verified: the part's file, or the film's, has changed since.
+type ContentError struct {
+	Part  int // its number in the film
+	Path  string
+	First int64 // its first frame in the film
+}
+
+func (e *ContentError) Error() string {
+	return fmt.Sprintf("the frames from %d on are not those of part %d (%s) as it was verified: "+
+		"its file has changed since, or the disk is faulty; render it again", e.First, e.Part, e.Path)
+}
+
+// VerifyFilm checks a joined film in the same way, that its coded frames are those of the parts, bit by
+// bit ([*ContentError]), and that its sound (when it has one) starts with it, has no hole and is as
+// long. Matroska rounds times to milliseconds; in mp4 and mov they are exact.
+func VerifyFilm(ctx context.Context, path string, e Encoding, parts []Part, audio bool) error {
+	if err := e.verifyFilm(ctx, path, parts, audio); err != nil {
 		return fmt.Errorf("film %s: %w", path, err)
 	}
 	return nil
 }
 
-func (e Encoding) verifyFilm(ctx context.Context, path string, frames int64, audio bool) error {
+func (e Encoding) verifyFilm(ctx context.Context, path string, parts []Part, audio bool) error {
+	frames := frameCount(parts)
 	list, err := list(ctx, path)
 	if err != nil {
 		return err
@@ -91,6 +118,9 @@ func (e Encoding) verifyFilm(ctx context.Context, path string, frames int64, aud
 	if err := e.checkTimes(list.streams[0], list.of(0), frames); err != nil {
 		return err
 	}
+	if err := checkContent(list.sumsOf(0), parts); err != nil {
+		return err
+	}
 	length := float64(e.at(frames, 1e6)) / 1e6
 	if audio {
 		if err := checkSound(list.streams[1], list.of(1), length); err != nil {
@@ -107,6 +137,27 @@ func (e Encoding) verifyFilm(ctx context.Context, path string, frames int64, aud
 	return nil
 }
 
+func frameCount(parts []Part) int64 {
+	var n int64
+	for _, p := range parts {
+		n += p.Frames
+	}
+	return n
+}
+
+// checkContent compares the coded frames of a film with what is known of its parts. There are as
+// many as in the parts.
+func checkContent(sums []packetSum, parts []Part) error {
+	var done int64
+	for i, p := range parts {
+		if content(sums[done:done+p.Frames]) != p.Content {
+			return &ContentError{Part: i, Path: p.Path, First: done}
+		}
+		done += p.Frames
+	}
+	return nil
+}
+
 // list reads headers and packets of a file of ours.
 func list(ctx context.Context, path string) (listing, error) {
 	src, err := open(path, 0)
@@ -114,9 +165,9 @@ func list(ctx context.Context, path string) (listing, error) {
 		return listing{}, err
 	}
 	args := []string{
-		"-v", "error", "-of", "compact", "-show_entries",
+		"-v", "error", "-of", "compact", "-show_data_hash", sumHash, "-show_entries",
 		"format=format_name,duration:stream=index,codec_type,codec_name,pix_fmt,width,height,time_base," +
-			"color_space,color_primaries,color_transfer:packet=stream_index,pts,dts,duration,flags",
+			"color_space,color_primaries,color_transfer:packet=stream_index,pts,dts,duration,flags,data_hash",
 	}
 	var l listing
 	var said tail
@@ -124,12 +175,26 @@ func list(ctx context.Context, path string) (listing, error) {
 	if err == nil && said.String() != "" {
 		err = said.wrap(errors.New("ffprobe complains"))
 	}
+	if err == nil && len(l.sums) != len(l.packets) {
+		err = fmt.Errorf("ffprobe gave %d checksums for %d packets", len(l.sums), len(l.packets))
+	}
 	return l, err
 }
 
 // of gives the packets of one stream.
 func (l listing) of(stream int) []packet {
 	return slices.DeleteFunc(slices.Clone(l.packets), func(p packet) bool { return p.stream != stream })
+}
+
+// sumsOf gives the checksums of one stream's packets.
+func (l listing) sumsOf(stream int) []packetSum {
+	var sums []packetSum
+	for i, p := range l.packets {
+		if p.stream == stream {
+			sums = append(sums, l.sums[i])
+		}
+	}
+	return sums
 }
 
 func isMatroska(format string) bool {
@@ -199,18 +264,29 @@ func (e Encoding) checkTimes(stream map[string]string, packets []packet, frames 
 	return nil
 }
 
-// checkSound wants sound from 0 to the film's end, give or take a packet.
+// checkSound wants sound from 0 to the film's end without a hole. The first and the last packet may
+// reach over the edge, as AAC's lead-in does.
 func checkSound(stream map[string]string, packets []packet, length float64) error {
-	const tolerance = 0.1
+	const rounding = 0.0025 // Matroska's milliseconds, twice
 	if len(packets) == 0 {
 		return errors.New("its sound is empty")
 	}
 	unit := parseRational(stream["time_base"]).Float64()
+	slack := rounding
+	for _, p := range packets {
+		slack = max(slack, float64(p.duration)*unit+rounding)
+	}
+	for i, p := range packets[1:] {
+		before := packets[i]
+		if hole := float64(p.pts-before.pts-before.duration) * unit; math.Abs(hole) > rounding {
+			return fmt.Errorf("its sound has a hole of %.3f s at %.3f s", hole, float64(p.pts)*unit)
+		}
+	}
 	first, last := packets[0], packets[len(packets)-1]
-	if start := float64(first.pts) * unit; math.Abs(start) > tolerance {
+	if start := float64(first.pts) * unit; math.Abs(start) > slack {
 		return fmt.Errorf("its sound starts at %.3f s", start)
 	}
-	if end := float64(last.pts+last.duration) * unit; math.Abs(end-length) > tolerance {
+	if end := float64(last.pts+last.duration) * unit; math.Abs(end-length) > slack {
 		return fmt.Errorf("its sound ends at %.3f s, its picture at %.3f", end, length)
 	}
 	return nil

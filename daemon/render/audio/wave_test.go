@@ -5,7 +5,10 @@ import (
 	"encoding/binary"
 	"math"
 	"os"
+	"os/exec"
 	"path/filepath"
+	"strconv"
+	"strings"
 	"testing"
 )
 
@@ -88,4 +91,28 @@ func FuzzWaveData(f *testing.F) {
 			t.Fatalf("samples from byte %d on (%d bytes) in a header of %d", start, size, len(b))
 		}
 	})
+}
+
+func TestASoundOfMoreThanFourGigabytes(t *testing.T) {
+	const samples = 5 << 28 // 5 GiB, of which the disk holds the header only
+	path := filepath.Join(t.TempDir(), "long.wav")
+	if err := os.WriteFile(path, waveHeader(48000, samples), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(path, 80+4*samples); err != nil {
+		t.Fatal(err)
+	}
+	if err := Verify(path, 48000, samples); err != nil {
+		t.Error(err)
+	}
+	out, err := exec.Command("ffprobe", "-v", "error", "-of", "csv=p=0", "-show_entries", "stream=duration_ts", path).Output()
+	if got := strings.TrimSpace(string(out)); err != nil || got != strconv.Itoa(samples) {
+		t.Errorf("ffprobe sees %s samples, want %d: %v", got, samples, err)
+	}
+	if err := os.Truncate(path, 80+4*samples-4); err != nil {
+		t.Fatal(err)
+	}
+	if Verify(path, 48000, samples) == nil {
+		t.Error("Verify accepts a file that ends a sample early")
+	}
 }
