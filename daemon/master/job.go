@@ -3,7 +3,6 @@ package master
 import (
 	"context"
 	"fmt"
-	"path/filepath"
 	"strings"
 	"time"
 
@@ -143,7 +142,7 @@ func (m *Master) joinSpec(j *job) media.JoinSpec {
 
 // writeLog puts the job's log beside its film.
 func (j *job) writeLog() (string, error) {
-	path := strings.TrimSuffix(j.request.Output, filepath.Ext(j.request.Output)) + ".log"
+	path := logPath(j.request.Output)
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.plan.Project, j.seq.Name, j.plan.Span.First, j.plan.Span.End, j.plan.Encoding.Preset)
 	for _, e := range j.log {

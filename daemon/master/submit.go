@@ -53,6 +53,9 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 		}
 		return 0, &RefusedError{r.Project, err}
 	}
+	if err := checkFolder(r.Output); err != nil {
+		return 0, fmt.Errorf("export %s: %w", r.Project, err)
+	}
 	var kept []kept
 	j.scratch, kept, err = openScratch(ctx, m.cfg.Scratch, j)
 	if err != nil {
@@ -87,9 +90,15 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := checkTarget(r, project); err != nil {
+		return nil, err
+	}
 	report, err := render.Examine(ctx, m.cfg.Library, m.cfg.Engine, project, r.Project, seq, span)
 	if err != nil {
 		return nil, err
+	}
+	if err := report.Crowded(); err != nil {
+		return nil, fmt.Errorf("sequence %q: %w", seq.Name, err)
 	}
 	j := &job{request: *r, seq: seq, started: time.Now(), tasks: map[uint32]*worker.Task{}, parts: map[uint32]kept{}, ended: make(chan struct{})}
 	if err := j.judge(report); err != nil {
