@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -46,6 +47,7 @@ func (e *RefusedError) Unwrap() error { return e.Err }
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
 // wrong with the project or the request.
 func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
+	r.Preset = cmp.Or(r.Preset, "h264")
 	j, err := m.prepare(ctx, &r)
 	if err != nil {
 		if ctx.Err() != nil {
@@ -90,9 +92,6 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	if err := checkTarget(r, project); err != nil {
-		return nil, err
-	}
 	report, err := render.Examine(ctx, m.cfg.Library, m.cfg.Engine, project, r.Project, seq, span)
 	if err != nil {
 		return nil, err
@@ -102,6 +101,9 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	}
 	j := &job{request: *r, seq: seq, started: time.Now(), tasks: map[uint32]*worker.Task{}, parts: map[uint32]kept{}, ended: make(chan struct{})}
 	if err := j.judge(report); err != nil {
+		return nil, err
+	}
+	if err := checkTarget(r, project); err != nil {
 		return nil, err
 	}
 	path, err := filepath.Abs(r.Project)
