@@ -3,10 +3,12 @@ package main
 import (
 	"fmt"
 	"io"
+	"os"
 	"sync"
 	"sync/atomic"
 	"time"
 
+	"github.com/mattn/go-runewidth"
 	"github.com/vbauerster/mpb/v8"
 	"github.com/vbauerster/mpb/v8/decor"
 
@@ -22,16 +24,21 @@ type bars struct {
 	jobs     map[uint32]*bar
 	workers  map[string]*bar
 	films    []master.Film
+	signs    signs
 }
 
 // A bar is a line of the display; text is what stands behind it.
 type bar struct {
 	*mpb.Bar
-	text atomic.Value // string
+	text atomic.Value // caption
 }
+
+// A caption is the text behind a bar: in full, and for a terminal that is too narrow for that.
+type caption struct{ full, brief string }
 
 func newBars(stdout, stderr io.Writer) *bars {
 	return &bars{
+		signs:    signsOf(os.Getenv),
 		stdout:   stdout,
 		progress: mpb.New(mpb.WithOutput(stderr), mpb.WithWidth(72), mpb.WithRefreshRate(refresh)),
 		jobs:     map[uint32]*bar{}, workers: map[string]*bar{},
@@ -41,14 +48,25 @@ func newBars(stdout, stderr io.Writer) *bars {
 // add makes a line. Workers stand below all jobs.
 func (b *bars) add(name string, total int64, priority int, style mpb.BarStyleComposer) *bar {
 	n := &bar{}
-	n.text.Store("")
+	n.text.Store(caption{})
+	label := func(s decor.Statistics) string { return b.signs.shorten(name, max(minName, s.AvailableWidth/3)) }
+	behind := func(s decor.Statistics) string {
+		c := n.text.Load().(caption)
+		if runewidth.StringWidth(c.full)+minBar <= s.AvailableWidth {
+			return c.full
+		}
+		return b.signs.shorten(c.brief, max(0, s.AvailableWidth))
+	}
 	n.Bar = b.progress.New(total, style,
 		mpb.BarPriority(priority),
-		mpb.PrependDecorators(decor.Name(name, decor.WCSyncSpaceR)),
-		mpb.AppendDecorators(decor.Any(func(decor.Statistics) string { return n.text.Load().(string) })),
+		mpb.PrependDecorators(decor.Any(label, decor.WCSyncSpaceR)),
+		mpb.AppendDecorators(decor.Any(behind)),
 	)
 	return n
 }
+
+// Columns that a name gets, and that are left for a bar, at least.
+const minName, minBar = 12, 10
 
 // workersBelow is a priority that no job has.
 const workersBelow = 1 << 20
@@ -74,16 +92,13 @@ func (b *bars) update(v master.View) {
 			continue
 		}
 		if line == nil {
-			line = b.add("  "+w.Spec.Name, 1, workersBelow+i, mpb.BarStyle().Lbound(" ").Rbound(" ").Filler("·").Tip("·").Padding(" "))
+			line = b.add("  "+w.Spec.Name, 1, workersBelow+i, b.signs.worker())
 			b.workers[w.Spec.Name] = line
 		}
-		text, done, total := "waits", int64(0), int64(1)
+		text, done, total := caption{"waits", "waits"}, int64(0), int64(1)
 		if r, ok := held(byID[w.Holds.Job], w); ok {
 			done, total = w.Frames, r.End-r.First
-			text = fmt.Sprintf("frames %d–%d of %s", r.First, r.End, byID[w.Holds.Job].Spec.Name)
-			if r.Content == farm.Sound {
-				text = "sound of " + byID[w.Holds.Job].Spec.Name
-			}
+			text = b.task(byID[w.Holds.Job].Spec.Name, r)
 		}
 		line.text.Store(text)
 		line.SetTotal(total, false)
@@ -91,18 +106,29 @@ func (b *bars) update(v master.View) {
 	}
 }
 
+// task tells what a worker is at.
+func (b *bars) task(job string, r farm.RangeView) caption {
+	const longest = 24
+	what := fmt.Sprintf("%d%s%d", r.First, b.signs.dash, r.End)
+	if r.Content == farm.Sound {
+		what = "sound"
+	}
+	return caption{what + " of " + b.signs.shorten(job, longest), what}
+}
+
 func (b *bars) updateJob(j master.JobView) {
 	line := b.jobs[j.ID]
 	if line == nil {
-		line = b.add(j.Spec.Name, j.FramesTotal, int(j.ID), mpb.BarStyle().Lbound("▕").Rbound("▏").Filler("█").Tip("█").Padding(" "))
+		line = b.add(j.Spec.Name, j.FramesTotal, int(j.ID), b.signs.job())
 		b.jobs[j.ID] = line
 	}
-	text := fmt.Sprintf("%3d %%", 100*j.FramesDone/max(j.FramesTotal, 1))
+	text := caption{brief: fmt.Sprintf("%3d %%", 100*j.FramesDone/max(j.FramesTotal, 1))}
+	text.full = text.brief
 	switch {
 	case j.State != farm.Running:
-		text += "  " + string(j.State)
+		text.full += "  " + string(j.State)
 	case j.Speed > 0:
-		text += fmt.Sprintf("  %.1f frames/s  %s left", j.Speed, j.Left.Round(time.Second))
+		text.full += fmt.Sprintf("  %.1f frames/s  %s left", j.Speed, j.Left.Round(time.Second))
 	}
 	line.text.Store(text)
 	line.SetCurrent(min(j.FramesDone, j.FramesTotal))

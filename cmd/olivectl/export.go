@@ -272,9 +272,12 @@ func findProjects(args []string) ([]string, error) {
 }
 
 // interrupted is how an export ends whose context has ended.
-func interrupted(ctx context.Context, err error) error {
-	if ctx.Err() != nil {
-		return &exitError{exitInterrupted, errors.New("interrupted; nothing was left behind")}
+func interrupted(ctx context.Context, err error, resume bool) error {
+	switch {
+	case ctx.Err() == nil:
+		return err
+	case resume:
+		return &exitError{exitInterrupted, errors.New("interrupted; finished parts are kept, go on with --resume")}
 	}
-	return err
+	return &exitError{exitInterrupted, errors.New("interrupted; nothing was left behind")}
 }

@@ -59,10 +59,13 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	crew.Wait()
 	stopWatching()
 	watcher.Wait()
+	if v, err := m.View(masterCtx); err == nil {
+		l.show.update(v) // how it ended
+	}
 	stopMaster()
 	master.Wait()
 	l.show.close()
-	return interrupted(ctx, err)
+	return interrupted(ctx, err, len(requests) > 0 && requests[0].Resume)
 }
 
 // films submits every request and waits for the films.

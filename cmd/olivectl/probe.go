@@ -62,7 +62,7 @@ func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
 	}
 	project, _, err := render.ReadProject(path)
 	if err != nil {
-		return &exitError{exitRefused, err}
+		return &exitError{exitRefused, fmt.Errorf("%s: %w", path, err)}
 	}
 	seq, err := render.Choose(project, sequence)
 	if err != nil {
@@ -91,7 +91,12 @@ func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
 	if err != nil {
 		return &exitError{exitFailed, err}
 	}
-	if len(report.Missing())+len(report.Unsupported) > 0 {
+	switch {
+	case seq.Length() == 0:
+		return &exitError{exitRefused, fmt.Errorf("%s: sequence %q is empty: there is nothing to export", path, seq.Name)}
+	case report.Crowded() != nil:
+		return &exitError{exitRefused, fmt.Errorf("%s: %w", path, report.Crowded())}
+	case len(report.Missing())+len(report.Unsupported) > 0:
 		return &exitError{exitRefused, nil}
 	}
 	return nil

@@ -14,7 +14,7 @@ import (
 )
 
 func TestNothingIsAnsweredBeforeItIsDurable(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	id := r.submit(40)
 	r.hello("a")
 	task := r.next("a")
@@ -44,7 +44,7 @@ func TestNothingIsAnsweredBeforeItIsDurable(t *testing.T) {
 
 // A repeated report brings no event, but the first one's may not be durable yet.
 func TestARepeatedReportWaitsForTheFirstOne(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	r.submit(40)
 	r.hello("a")
 	task := r.next("a")
@@ -72,7 +72,7 @@ func TestARepeatedReportWaitsForTheFirstOne(t *testing.T) {
 }
 
 func TestAJobGoesOnAfterACrashAndNoAcceptedRangeIsRenderedAgain(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	id := r.submit(60)
 	r.hello("a")
 	accepted := map[uint32]bool{}
@@ -130,7 +130,7 @@ func TestAJobGoesOnAfterACrashAndNoAcceptedRangeIsRenderedAgain(t *testing.T) {
 }
 
 func TestAJoinIsTakenUpAgain(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	id := r.submit(30)
 	stop := r.crew("a")
 	if _, err := r.wait(id); err != nil {
@@ -152,7 +152,7 @@ func TestAJoinIsTakenUpAgain(t *testing.T) {
 }
 
 func TestALostJournalStopsTheMaster(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	lost := errors.New("the disk is gone")
 	r.journal.hold(true)
 	answered := make(chan error, 1)
@@ -171,7 +171,7 @@ func TestALostJournalStopsTheMaster(t *testing.T) {
 }
 
 func TestAFullDiskTakesNothingAndHandsOutNothing(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	r.submit(30)
 	full := errors.New("the disk is full")
 	r.journal.setHealth(full)
@@ -198,7 +198,7 @@ func TestAFullDiskTakesNothingAndHandsOutNothing(t *testing.T) {
 }
 
 func TestFoldersOfNoJobGo(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	r.submit(30)
 	_ = r.end()
 	stranger := filepath.Join(r.dir, "jobs", "stranger")
@@ -215,7 +215,7 @@ func TestFoldersOfNoJobGo(t *testing.T) {
 }
 
 func TestCommands(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	id := r.submit(30)
 	ctx := t.Context()
 	steps := []struct {
@@ -252,7 +252,7 @@ func TestCommands(t *testing.T) {
 }
 
 func TestAFailedJobCanBeRetried(t *testing.T) {
-	r := newRig(t)
+	r := newWorld(t)
 	id := r.submit(30)
 	r.hello("a")
 	for r.job(id).State != farm.Failed {
@@ -290,7 +290,7 @@ func TestAPartThatIsNotWhatWasReportedIsRefused(t *testing.T) {
 		"missing":   os.Remove,
 	} {
 		t.Run(name, func(t *testing.T) {
-			r := newRig(t)
+			r := newWorld(t)
 			id := r.submit(30)
 			r.hello("a")
 			task := r.next("a")

@@ -75,7 +75,7 @@ func (m *Master) recall() error {
 }
 
 func (j *job) filmOf(took time.Duration) Film {
-	return Film{Path: j.Request.Output, Log: j.logPath(), Frames: j.Plan.Span.Len(), Took: took}
+	return Film{Path: j.Request.Output, Log: logPath(j.Request.Output), Frames: j.Plan.Span.Len(), Took: took}
 }
 
 // describe names a range for a log.
@@ -178,11 +178,6 @@ func (m *Master) tidy(now time.Time) {
 	}
 }
 
-// logPath is where the job's log goes: beside its film.
-func (j *job) logPath() string {
-	return strings.TrimSuffix(j.Request.Output, filepath.Ext(j.Request.Output)) + ".log"
-}
-
 // keepLog remembers an event, beyond this process if that is possible.
 func (j *job) keepLog(e Event) {
 	j.log = append(j.log, e)
@@ -196,7 +191,7 @@ func (j *job) writeLog() error {
 	for _, e := range j.log {
 		fmt.Fprintf(&b, "%s  %s\n", e.Time.Format(time.DateTime), e.Text)
 	}
-	f, err := create(j.logPath())
+	f, err := create(logPath(j.Request.Output))
 	if err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}

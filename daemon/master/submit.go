@@ -1,6 +1,7 @@
 package master
 
 import (
+	"cmp"
 	"context"
 	"crypto/rand"
 	"encoding/json"
@@ -53,12 +54,16 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 			return 0, fmt.Errorf("nothing can be submitted now: %w", err)
 		}
 	}
+	r.Preset = cmp.Or(r.Preset, "h264")
 	j, err := m.prepare(ctx, &r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
 		}
 		return 0, &RefusedError{r.Project, err}
+	}
+	if err := checkFolder(r.Output); err != nil {
+		return 0, fmt.Errorf("export %s: %w", r.Project, err)
 	}
 	have, err := m.openFolder(ctx, j)
 	if err != nil {
@@ -115,8 +120,14 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := report.Crowded(); err != nil {
+		return nil, fmt.Errorf("sequence %q: %w", seq.Name, err)
+	}
 	j := &job{order: order{Request: *r, Sequence: seq.Name}, cuts: seq.Cuts(), started: time.Now(), ended: make(chan struct{})}
 	if err := j.judge(report); err != nil {
+		return nil, err
+	}
+	if err := checkTarget(r, project); err != nil {
 		return nil, err
 	}
 	path, err := filepath.Abs(r.Project)

@@ -112,8 +112,8 @@ func (n *notebook) fold(t *testing.T) *farm.Farm {
 
 var policy = farm.Policy{Bench: time.Millisecond, MinFrames: 8}
 
-// A rig is a master with what it needs.
-type rig struct {
+// A world is a master with what it needs.
+type world struct {
 	t       *testing.T
 	dir     string
 	lib     *media.Library
@@ -122,15 +122,15 @@ type rig struct {
 	end     func() error // stops the master and returns what Run said
 }
 
-func newRig(t *testing.T) *rig {
-	r := &rig{t: t, dir: t.TempDir(), lib: media.NewLibrary(""), journal: &notebook{}}
+func newWorld(t *testing.T) *world {
+	r := &world{t: t, dir: t.TempDir(), lib: media.NewLibrary(""), journal: &notebook{}}
 	t.Cleanup(func() { r.lib.Close() })
 	r.start()
 	return r
 }
 
 // start begins a master on what the journal has.
-func (r *rig) start() {
+func (r *world) start() {
 	r.t.Helper()
 	m, err := master.New(master.Config{
 		Library: r.lib, Engine: builtin.New(r.lib, 1), Folder: filepath.Join(r.dir, "jobs"),
@@ -151,7 +151,7 @@ func (r *rig) start() {
 }
 
 // project is one of length frames that needs no media.
-func (r *rig) project(length int) master.Request {
+func (r *world) project(length int) master.Request {
 	r.t.Helper()
 	text := fmt.Sprintf(`<project><version>190219</version><url>p.ove</url><folders/><media/><sequences>
 <sequence id="1" folder="0" name="S" width="64" height="48" framerate="30" afreq="48000" alayout="3" open="1">
@@ -165,7 +165,7 @@ func (r *rig) project(length int) master.Request {
 	return master.Request{Project: path, Output: filepath.Join(r.dir, "film.mkv"), Preset: "lossless", Split: 4}
 }
 
-func (r *rig) submit(length int) uint32 {
+func (r *world) submit(length int) uint32 {
 	r.t.Helper()
 	id, err := r.m.Submit(r.t.Context(), r.project(length))
 	if err != nil {
@@ -175,7 +175,7 @@ func (r *rig) submit(length int) uint32 {
 }
 
 // crew lets workers run until the test or the returned function ends them.
-func (r *rig) crew(names ...string) (stop func()) {
+func (r *world) crew(names ...string) (stop func()) {
 	ctx, cancel := context.WithCancel(r.t.Context())
 	var all sync.WaitGroup
 	for _, name := range names {
@@ -192,14 +192,14 @@ func (r *rig) crew(names ...string) (stop func()) {
 }
 
 // hello introduces a worker that the test plays itself.
-func (r *rig) hello(name string) {
+func (r *world) hello(name string) {
 	r.t.Helper()
 	if err := r.m.Hello(r.t.Context(), worker.Spec{Name: name, Boot: name, Engines: []string{"builtin"}}, nil); err != nil {
 		r.t.Fatal(err)
 	}
 }
 
-func (r *rig) next(name string) *worker.Task {
+func (r *world) next(name string) *worker.Task {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), 20*time.Second)
 	defer cancel()
@@ -211,7 +211,7 @@ func (r *rig) next(name string) *worker.Task {
 }
 
 // render makes the part of a task as a worker would.
-func (r *rig) render(task *worker.Task) media.Part {
+func (r *world) render(task *worker.Task) media.Part {
 	r.t.Helper()
 	scene, err := task.Plan.Open()
 	if err != nil {
@@ -232,7 +232,7 @@ func (r *rig) render(task *worker.Task) media.Part {
 	return part
 }
 
-func (r *rig) wait(id uint32) (master.Film, error) {
+func (r *world) wait(id uint32) (master.Film, error) {
 	r.t.Helper()
 	ctx, cancel := context.WithTimeout(r.t.Context(), time.Minute)
 	defer cancel()
@@ -244,7 +244,7 @@ func (r *rig) wait(id uint32) (master.Film, error) {
 }
 
 // job is the state of a job.
-func (r *rig) job(id uint32) master.JobView {
+func (r *world) job(id uint32) master.JobView {
 	r.t.Helper()
 	v, err := r.m.View(r.t.Context())
 	if err != nil {

@@ -20,6 +20,7 @@ type Report struct {
 	Media       []MediaUse  `json:"media"`
 	Unsupported []EffectUse `json:"unsupported"`
 	Effects     []EffectUse `json:"effects"` // every enabled effect in use, supported or not
+	Crowd       int         `json:"crowd"`   // at most so many pictures of media are shown at once
 }
 
 // A MediaUse is a medium with the clips that show it.
@@ -55,6 +56,18 @@ func (u Use) String() string {
 	return fmt.Sprintf("%s %s clip %q (%s, line %d)", u.Timecode, u.Track, u.Clip, u.Sequence, u.Line)
 }
 
+// maxCrowd bounds how many media are decoded at the same time: each takes a process and tens of
+// megabytes.
+const maxCrowd = 256
+
+// Crowded refuses what would need too many decoders at once.
+func (r *Report) Crowded() error {
+	if r.Crowd <= maxCrowd {
+		return nil
+	}
+	return fmt.Errorf("%d media are shown at once, more than the %d that can be decoded together: export some of the tracks on their own first", r.Crowd, maxCrowd)
+}
+
 // Missing lists the media that cannot be used.
 func (r *Report) Missing() []MediaUse {
 	return slices.DeleteFunc(slices.Clone(r.Media), func(m MediaUse) bool { return m.Problem == "" })
@@ -78,10 +91,14 @@ func (r *Report) Found() []Medium {
 func Examine(ctx context.Context, lib *media.Library, engine Engine, p *ove.Project, projectFile string, seq *ove.Sequence, span Span) (*Report, error) {
 	x := &examination{
 		engine: engine, seen: map[visit]bool{},
-		media: map[*ove.Footage]*MediaUse{}, effects: map[string]*EffectUse{}, streams: map[*ove.Footage]map[int]string{},
+		media: map[*ove.Footage]*MediaUse{}, effects: map[string]*EffectUse{}, streams: map[*ove.Footage]map[streamUse]bool{},
+		crowds: map[*ove.Sequence]int{},
 	}
 	x.sequence(seq, span, true, true)
-	r := &Report{}
+	r := &Report{Crowd: x.crowd(seq, span)}
+	if len(x.orphans) > 0 {
+		r.Media = append(r.Media, MediaUse{Name: "?", Problem: "these clips play a medium that the project does not list", Uses: x.orphans})
+	}
 	for _, f := range slices.SortedFunc(maps.Keys(x.media), func(a, b *ove.Footage) int { return cmp.Compare(a.ID, b.ID) }) {
 		use := x.media[f]
 		if err := x.find(ctx, lib, p, projectFile, f, use); err != nil {
@@ -106,8 +123,16 @@ type examination struct {
 	engine  Engine
 	seen    map[visit]bool
 	media   map[*ove.Footage]*MediaUse
-	streams map[*ove.Footage]map[int]string // streams in use, with the type the clip needs
+	orphans []Use // clips whose footage the project does not hold
+	streams map[*ove.Footage]map[streamUse]bool
 	effects map[string]*EffectUse
+	crowds  map[*ove.Sequence]int
+}
+
+// A streamUse is a stream of a medium and what a clip takes it for.
+type streamUse struct {
+	index int
+	kind  string // "video" or "audio"
 }
 
 // visit is one way to reach a sequence: a nest on a video track shows only its pictures.
@@ -118,7 +143,7 @@ type visit struct {
 
 func (x *examination) sequence(seq *ove.Sequence, span Span, video, sound bool) {
 	for _, c := range seq.Clips {
-		if !c.Enabled || c.TimelineIn() >= span.End || c.TimelineOut() <= span.First {
+		if !c.Enabled || !span.touches(c) {
 			continue
 		}
 		if c.IsVideo() && video || !c.IsVideo() && sound {
@@ -129,15 +154,22 @@ func (x *examination) sequence(seq *ove.Sequence, span Span, video, sound bool) 
 
 func (x *examination) clip(c *ove.Clip) {
 	use := useOf(c)
-	if c.Kind == ove.Media && c.Footage != nil {
+	switch {
+	case c.Kind == ove.Media && c.Footage == nil:
+		x.orphans = append(x.orphans, use)
+	case c.Kind == ove.Media:
 		m := x.media[c.Footage]
 		if m == nil {
 			m = &MediaUse{Name: c.Footage.Name, URL: c.Footage.URL}
 			x.media[c.Footage] = m
-			x.streams[c.Footage] = map[int]string{}
+			x.streams[c.Footage] = map[streamUse]bool{}
 		}
 		m.Uses = append(m.Uses, use)
-		x.streams[c.Footage][c.Stream] = map[bool]string{true: "video", false: "audio"}[c.IsVideo()]
+		kind := "audio"
+		if c.IsVideo() {
+			kind = "video"
+		}
+		x.streams[c.Footage][streamUse{c.Stream, kind}] = true
 	}
 	for _, e := range c.Effects {
 		if !e.Enabled {
@@ -152,9 +184,54 @@ func (x *examination) clip(c *ove.Clip) {
 	}
 	if v := (visit{c.Nested, c.IsVideo()}); c.Kind == ove.Nested && !x.seen[v] {
 		x.seen[v] = true
-		x.sequence(c.Nested, Span{math.MinInt64, math.MaxInt64}, v.video, !v.video)
+		x.sequence(c.Nested, everything, v.video, !v.video)
 	}
 }
+
+// crowd is the greatest number of media that are on screen at the same time, those of nested
+// sequences included: each has a decoder and a picture in memory. It is an upper bound.
+func (x *examination) crowd(seq *ove.Sequence, span Span) int {
+	type step struct {
+		at     ove.Frame
+		change int
+	}
+	var steps []step
+	for _, c := range seq.Clips {
+		weight := 0
+		switch {
+		case !c.Enabled || !c.IsVideo() || !span.touches(c):
+		case c.Kind == ove.Media:
+			weight = 1
+		case c.Kind == ove.Nested:
+			weight = x.nestedCrowd(c.Nested)
+		}
+		if in, out := c.TimelineIn(), c.TimelineOut(); weight > 0 && in < out {
+			steps = append(steps, step{in, weight}, step{out, -weight})
+		}
+	}
+	slices.SortFunc(steps, func(a, b step) int { return cmp.Or(cmp.Compare(a.at, b.at), cmp.Compare(a.change, b.change)) })
+	now, most := 0, 0
+	for _, s := range steps {
+		now += s.change
+		most = max(most, now)
+	}
+	return most
+}
+
+func (x *examination) nestedCrowd(seq *ove.Sequence) int {
+	n, known := x.crowds[seq]
+	if !known {
+		n = x.crowd(seq, everything)
+		x.crowds[seq] = n
+	}
+	return n
+}
+
+// everything is a span that no clip lies outside of.
+var everything = Span{math.MinInt64, math.MaxInt64}
+
+// touches reports whether a clip has frames in the span.
+func (s Span) touches(c *ove.Clip) bool { return c.TimelineIn() < s.End && c.TimelineOut() > s.First }
 
 // find resolves a footage and checks that the streams its clips want are there.
 func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Project, projectFile string, f *ove.Footage, use *MediaUse) error {
@@ -207,10 +284,9 @@ func (x *examination) probe(ctx context.Context, lib *media.Library, f *ove.Foot
 	if err != nil {
 		return err
 	}
-	for stream, want := range x.streams[f] {
-		i := slices.IndexFunc(file.Streams, func(s media.Stream) bool { return s.Index == stream })
-		if i < 0 || file.Streams[i].Type != want {
-			return fmt.Errorf("%s has no %s stream %d: was the file replaced by another?", path, want, stream)
+	for want := range x.streams[f] {
+		if !slices.ContainsFunc(file.Streams, func(s media.Stream) bool { return s.Index == want.index && s.Type == want.kind }) {
+			return fmt.Errorf("%s has no %s stream %d: was the file replaced by another?", path, want.kind, want.index)
 		}
 	}
 	return nil

@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"io"
 	"os"
@@ -70,7 +71,7 @@ func (p *Plan) Fingerprint() string {
 // MaxProject is the largest project file that is read.
 const MaxProject = 64 << 20
 
-// ReadProject reads a project file and its SHA-256.
+// ReadProject reads a project file and its SHA-256. Its errors do not name the file.
 func ReadProject(path string) (*ove.Project, string, error) {
 	data, err := readRegular(path)
 	if err != nil {
@@ -78,7 +79,7 @@ func ReadProject(path string) (*ove.Project, string, error) {
 	}
 	p, err := ove.Parse(bytes.NewReader(data))
 	if err != nil {
-		return nil, "", fmt.Errorf("%s: %w", path, err)
+		return nil, "", err
 	}
 	sum := sha256.Sum256(data)
 	return p, hex.EncodeToString(sum[:]), nil
@@ -97,20 +98,29 @@ func Choose(p *ove.Project, name string) (*ove.Sequence, error) {
 func readRegular(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
-		return nil, fmt.Errorf("read project: %w", err)
+		return nil, unnamed(err)
 	}
 	if !info.Mode().IsRegular() {
-		return nil, fmt.Errorf("read project %s: not a regular file", path)
+		return nil, errors.New("not a regular file: choose the .ove file that Olive 0.1 saved")
 	}
 	if info.Size() > MaxProject {
-		return nil, fmt.Errorf("read project %s: %d MiB is more than a project can have (%d MiB)", path, info.Size()>>20, MaxProject>>20)
+		return nil, fmt.Errorf("%d MiB is more than a project can have (%d MiB)", info.Size()>>20, MaxProject>>20)
 	}
 	f, err := os.Open(path)
 	if err != nil {
-		return nil, fmt.Errorf("read project: %w", err)
+		return nil, unnamed(err)
 	}
 	defer f.Close()
 	return io.ReadAll(io.LimitReader(f, MaxProject+1))
+}
+
+// unnamed takes the path out of an error of package os.
+func unnamed(err error) error {
+	var path *os.PathError
+	if errors.As(err, &path) {
+		return fmt.Errorf("%s: %w", path.Op, path.Err)
+	}
+	return err
 }
 
 // Open reads the plan's project and checks that project and media are still what they were
@@ -118,7 +128,7 @@ func readRegular(path string) ([]byte, error) {
 func (p *Plan) Open() (*Scene, error) {
 	project, digest, err := ReadProject(p.Project)
 	if err != nil {
-		return nil, err
+		return nil, fmt.Errorf("%s: %w", p.Project, err)
 	}
 	if digest != p.Digest {
 		return nil, fmt.Errorf("project %s has changed since its export began: start the export again", p.Project)

@@ -13,6 +13,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"sync"
 	"time"
 
@@ -244,10 +245,21 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 	if t.Sound {
 		draw = w.Engine.Sound
 	}
-	if err := draw(ctx, w.scene, t.Span, out, progress); err != nil {
+	if err := guard(func() error { return draw(ctx, w.scene, t.Span, out, progress) }); err != nil {
 		return media.Part{}, err
 	}
 	return t.Plan.Verify(ctx, t.Span, t.Sound, out)
+}
+
+// guard turns a panic into an error: a fault of an engine costs its range, not the other ranges,
+// jobs and workers of the process.
+func guard(draw func() error) (err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the engine panicked, which is a bug in it: %v\n%s", p, debug.Stack())
+		}
+	}()
+	return draw()
 }
 
 // beat reports progress until the context ends. It ends the context when the task is not needed
