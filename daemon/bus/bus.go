@@ -19,6 +19,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"net"
 	"strings"
 	"sync"
 	"time"
@@ -93,14 +94,16 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
-	s := &Server{cfg: cfg, pending: map[string]int{}, roles: roles{byID: map[uint64]string{}}}
+	s := &Server{cfg: cfg, pending: map[string]int{}}
 	s.door.init()
 	var err error
 	if s.tls, err = s.tlsConfig(); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
+	s.roles = roles{byID: map[uint64]string{}, here: map[string]*presence{}, final: s.ctx}
 	if s.nats, err = startNATS(s); err != nil {
+		s.cancel()
 		return nil, err
 	}
 	if err := s.listen(); err != nil {
@@ -141,7 +144,7 @@ func (s *Server) listen() error {
 	}
 	var err error
 	s.nc, err = nats.Connect("nats://127.0.0.1", nats.Name("master"), nats.NoReconnect(),
-		nats.SetCustomDialer(dialer(func(string, string) (netConn, error) { return s.admit(masterRole) })))
+		nats.SetCustomDialer(dialer(func(string, string) (net.Conn, error) { return s.admit(masterRole) })))
 	if err != nil {
 		return err
 	}
@@ -212,7 +215,11 @@ func (s *Server) answer(h Handler, worker string, m *nats.Msg, e *envelope) {
 			delete(s.pending, worker)
 		}
 	}()
-	reply, err := h.request(s.ctx, worker, e)
+	ctx := s.roles.presence(worker)
+	if ctx == nil {
+		return // it has gone
+	}
+	reply, err := h.request(ctx, worker, e)
 	var data []byte
 	if err == nil {
 		data, err = seal(reply)
@@ -245,7 +252,7 @@ func (s *Server) Notify(worker, kind string, message any) error {
 	if err != nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, err)
 	}
-	if !s.roles.present(worker) {
+	if s.roles.presence(worker) == nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, ErrAway)
 	}
 	if err := s.nc.Publish("olive.down."+worker+"."+kind, data); err != nil {
@@ -274,12 +281,26 @@ func (s *Server) Close(ctx context.Context) error {
 	s.cancel()
 	<-done
 	if s.nc != nil {
-		_ = s.nc.FlushTimeout(time.Second) // the last answers
+		s.flush()
 		s.nc.Close()
 	}
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 	return err
+}
+
+// flush lets the last answers go out, for a second at most.
+func (s *Server) flush() {
+	if s.nc.FlushTimeout(time.Second) != nil {
+		return
+	}
+	for range 100 {
+		slowest, err := s.nats.Connz(&server.ConnzOptions{Sort: server.ByPending, Limit: 1})
+		if err != nil || len(slowest.Conns) == 0 || slowest.Conns[0].Pending == 0 {
+			return
+		}
+		time.Sleep(10 * time.Millisecond)
+	}
 }
 
 // serverLog passes nats-server's complaints on. What clients do wrong is no fault of ours.

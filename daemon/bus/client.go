@@ -1,10 +1,12 @@
 package bus
 
 import (
+	"bytes"
 	"context"
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"net"
 	"sync"
@@ -121,11 +123,40 @@ func (c *Client) dial(dial func(ctx context.Context) (net.Conn, error)) (net.Con
 	ctx, cancel := context.WithTimeout(c.ctx, handshakeTimeout)
 	defer cancel()
 	conn, err := dial(ctx)
+	if err == nil {
+		conn, err = welcomed(conn)
+	}
 	if err != nil {
 		c.tell(err)
 	}
 	return conn, err
 }
+
+// welcomed waits for the master's first words: only they say that it has accepted the certificate.
+func welcomed(conn net.Conn) (net.Conn, error) {
+	buf := make([]byte, 4096)
+	err := conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	n := 0
+	if err == nil {
+		n, err = conn.Read(buf)
+	}
+	if err == nil {
+		err = conn.SetReadDeadline(time.Time{})
+	}
+	if err != nil {
+		_ = conn.Close()
+		return nil, fmt.Errorf("the master does not let this worker in: %w", err)
+	}
+	return &greeted{Conn: conn, first: io.MultiReader(bytes.NewReader(buf[:n]), conn)}, nil
+}
+
+// greeted is a connection of which something was read already.
+type greeted struct {
+	net.Conn
+	first io.Reader
+}
+
+func (g *greeted) Read(b []byte) (int, error) { return g.first.Read(b) }
 
 func (c *Client) connected() {
 	c.mu.Lock()
@@ -143,11 +174,12 @@ func (c *Client) connected() {
 
 func (c *Client) lost(err error) {
 	c.mu.Lock()
-	if c.cut != nil {
-		c.cut()
-	}
+	cut := c.cut
 	c.link, c.cut = nil, nil
 	c.mu.Unlock()
+	if cut != nil && c.nc.Barrier(cut) != nil { // answers that came before the end count
+		cut()
+	}
 	if err == nil {
 		err = errors.New("the master has closed the connection")
 	}

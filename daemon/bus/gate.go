@@ -262,8 +262,7 @@ func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
 	var up sync.WaitGroup
 	up.Go(func() {
 		forward(in, c)
-		_ = in.Close()
-		_ = raw.Close()
+		_ = in.Close() // and what is still to go to the worker goes first
 	})
 	forward(c, in)
 	_ = in.Close()

@@ -109,7 +109,7 @@ type Handler struct {
 }
 
 // OnRequest handles requests of the kind, each on its own goroutine, so it may take its time; ctx
-// ends when the server closes. An error goes back to the worker, with its code and its text.
+// ends when the worker's last connection does, or the server closes. An error goes back to the worker, with its code and its text.
 func OnRequest[Q, R any](kind string, f func(ctx context.Context, worker string, request Q) (R, error)) Handler {
 	return Handler{kind: kind, request: func(ctx context.Context, worker string, e *envelope) (any, error) {
 		var q Q

@@ -3,11 +3,14 @@ package bus
 import (
 	"bufio"
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"net"
+	"slices"
 	"sync"
 	"time"
 
@@ -19,8 +22,53 @@ const masterRole = "*"
 
 // roles says who is behind which connection of nats-server, and thereby what it may do.
 type roles struct {
-	mu   sync.Mutex
-	byID map[uint64]string // client ID → worker
+	mu    sync.Mutex
+	byID  map[uint64]string // client ID → worker
+	here  map[string]*presence
+	final context.Context // of all presences
+}
+
+// A presence is the time in which a worker has at least one connection.
+type presence struct {
+	ids map[uint64]bool
+	ctx context.Context
+	end context.CancelFunc
+}
+
+func (r *roles) enter(id uint64, worker string) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	r.byID[id] = worker
+	p := r.here[worker]
+	if p == nil {
+		p = &presence{ids: map[uint64]bool{}}
+		p.ctx, p.end = context.WithCancel(r.final)
+		r.here[worker] = p
+	}
+	p.ids[id] = true
+}
+
+func (r *roles) leave(id uint64) {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	worker := r.byID[id]
+	delete(r.byID, id)
+	if p := r.here[worker]; p != nil {
+		if delete(p.ids, id); len(p.ids) == 0 {
+			p.end()
+			delete(r.here, worker)
+		}
+	}
+}
+
+// presence returns the context of a worker's presence, nil if it has none.
+func (r *roles) presence(worker string) context.Context {
+	r.mu.Lock()
+	defer r.mu.Unlock()
+	if p := r.here[worker]; p != nil {
+		return p.ctx
+	}
+	return nil
 }
 
 // Check is called by nats-server when a client has introduced itself. What it says about itself
@@ -49,29 +97,14 @@ func rights(worker string) *server.Permissions {
 	}
 }
 
-func (r *roles) present(worker string) bool {
-	r.mu.Lock()
-	defer r.mu.Unlock()
-	for _, w := range r.byID {
-		if w == worker {
-			return true
-		}
-	}
-	return false
-}
-
 func (r *roles) ids(worker string) (ids []uint64) {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	for id, w := range r.byID {
-		if w == worker {
-			ids = append(ids, id)
-		}
+	if p := r.here[worker]; p != nil {
+		ids = slices.Collect(maps.Keys(p.ids))
 	}
 	return ids
 }
-
-type netConn = net.Conn
 
 // An admitted connection to nats-server acts in a role until it is closed.
 type admitted struct {
@@ -99,14 +132,8 @@ func (s *Server) admit(role string) (net.Conn, error) {
 		_ = c.Close()
 		return nil, fmt.Errorf("connect to the bus: %w", err)
 	}
-	s.roles.mu.Lock()
-	s.roles.byID[id] = role
-	s.roles.mu.Unlock()
-	return &admitted{Conn: c, first: first, leave: func() {
-		s.roles.mu.Lock()
-		delete(s.roles.byID, id)
-		s.roles.mu.Unlock()
-	}}, nil
+	s.roles.enter(id, role)
+	return &admitted{Conn: c, first: first, leave: func() { s.roles.leave(id) }}, nil
 }
 
 func greeting(c net.Conn) (id uint64, first io.Reader, err error) {

@@ -24,6 +24,10 @@ func TestMain(m *testing.M) {
 		child(dir)
 		return
 	}
+	if dir := os.Getenv("JOURNAL_TEST_FILL"); dir != "" {
+		fill(dir)
+		return
+	}
 	goleak.VerifyTestMain(m)
 }
 
@@ -61,7 +65,7 @@ func (w *world) append(events []farm.Event, err error) {
 	if err != nil {
 		w.Fatal(err)
 	}
-	if err := w.j.Append(w.Context(), events); err != nil {
+	if err := w.j.Append(context.Background(), events); err != nil {
 		w.Fatal(err)
 	}
 }
