@@ -1,0 +1,153 @@
+package bus
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"regexp"
+	"strings"
+)
+
+// protocolVersion is raised only when old programs would misunderstand new messages. New fields
+// do not need that: they are ignored where they are not known.
+const protocolVersion = 1
+
+// maxMessage bounds a message: 1 MiB.
+const maxMessage = 1 << 20
+
+// An envelope is what travels: a body, or the refusal of a request. Its kind is in the subject.
+type envelope struct {
+	Version int             `json:"v"`
+	Body    json.RawMessage `json:"body,omitempty"`
+	Error   *wireError      `json:"error,omitempty"`
+}
+
+type wireError struct {
+	Code string `json:"code"`
+	Text string `json:"text"`
+	Want int    `json:"want,omitempty"` // the version that is spoken, if that is what it is about
+}
+
+func seal(body any) ([]byte, error) {
+	data, err := json.Marshal(body)
+	if err == nil {
+		data, err = json.Marshal(envelope{Version: protocolVersion, Body: data})
+	}
+	if err != nil {
+		return nil, fmt.Errorf("write a message: %w", err)
+	}
+	if len(data) > maxMessage {
+		return nil, fmt.Errorf("write a message: %w: %d bytes are too many", ErrBadMessage, len(data))
+	}
+	return data, nil
+}
+
+// unseal opens a message of the kind. The version is looked at before anything else.
+func unseal(kind string, data []byte) (envelope, error) {
+	var version struct {
+		Version int `json:"v"`
+	}
+	if err := json.Unmarshal(data, &version); err != nil {
+		return envelope{}, fmt.Errorf("%s: %w: %w", kind, ErrBadMessage, err)
+	}
+	if version.Version != protocolVersion {
+		return envelope{}, &VersionError{Kind: kind, Got: version.Version, Want: protocolVersion}
+	}
+	var e envelope
+	if err := json.Unmarshal(data, &e); err != nil {
+		return envelope{}, fmt.Errorf("%s: %w: %w", kind, ErrBadMessage, err)
+	}
+	return e, nil
+}
+
+func sealError(codes []Code, err error) []byte {
+	w := wireError{Code: codeOf(codes, err), Text: strings.ToValidUTF8(clip(err.Error()), "\uFFFD")}
+	if v := (*VersionError)(nil); errors.As(err, &v) {
+		w.Code, w.Want = "version", v.Want
+	}
+	data, _ := json.Marshal(envelope{Version: protocolVersion, Error: &w}) // cannot fail
+	return data
+}
+
+// clip bounds the text of an error.
+func clip(s string) string { return s[:min(len(s), 16_000)] }
+
+// err is the error that a reply brings, if it does.
+func (e *envelope) err(codes []Code, kind string) error {
+	switch w := e.Error; {
+	case w == nil:
+		return nil
+	case w.Code == "version":
+		return &VersionError{Kind: kind, Got: protocolVersion, Want: w.Want}
+	default:
+		return &RemoteError{Kind: kind, Code: w.Code, Text: w.Text, err: errorOf(codes, w.Code)}
+	}
+}
+
+func (e *envelope) into(kind string, body any) error {
+	if len(e.Body) == 0 {
+		return fmt.Errorf("%s: %w: it is empty", kind, ErrBadMessage)
+	}
+	if err := json.Unmarshal(e.Body, body); err != nil {
+		return fmt.Errorf("%s: %w: %w", kind, ErrBadMessage, err)
+	}
+	return nil
+}
+
+// Names of workers and kinds are single words of a subject.
+var word = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
+
+// ValidName says whether a worker may have this name: 1 to 64 letters, digits, "-" and "_".
+func ValidName(name string) bool { return word.MatchString(name) }
+
+// A Handler answers one kind of message from workers. Make one with [OnRequest] or [OnMessage].
+type Handler struct {
+	kind    string
+	request func(ctx context.Context, worker string, e *envelope) (any, error)
+	message func(worker string, e *envelope) error
+}
+
+// OnRequest handles requests of the kind, each on its own goroutine, so it may take its time; ctx
+// ends when the worker's last connection does, or the server closes. An error goes back to the worker, with its code and its text.
+func OnRequest[Q, R any](kind string, f func(ctx context.Context, worker string, request Q) (R, error)) Handler {
+	return Handler{kind: kind, request: func(ctx context.Context, worker string, e *envelope) (any, error) {
+		var q Q
+		if err := e.into(kind, &q); err != nil {
+			return nil, err
+		}
+		return f(ctx, worker, q)
+	}}
+}
+
+// OnMessage handles messages of the kind that want no answer, in the order in which a worker sent
+// them. All of the kind wait for f, so it must be quick.
+func OnMessage[M any](kind string, f func(worker string, message M)) Handler {
+	return Handler{kind: kind, message: func(worker string, e *envelope) error {
+		var m M
+		if err := e.into(kind, &m); err != nil {
+			return err
+		}
+		f(worker, m)
+		return nil
+	}}
+}
+
+// A Notice handles one kind of message from the master. Make one with [OnNotice].
+type Notice struct {
+	kind   string
+	handle func(e *envelope) error
+}
+
+// OnNotice handles notices of the kind, one after the other in their order with all other
+// notices, so f must be quick.
+func OnNotice[M any](kind string, f func(message M)) Notice {
+	return Notice{kind: kind, handle: func(e *envelope) error {
+		var m M
+		if err := e.into(kind, &m); err != nil {
+			return err
+		}
+		f(m)
+		return nil
+	}}
+}
