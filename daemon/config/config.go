@@ -65,7 +65,7 @@ func nameOf(host string) string {
 	return strings.Trim(label[:min(len(label), maxName)], "-")
 }
 
-const maxFile = 1 << 20
+const maxFile = 64 << 10
 
 // load sets keys from the file.
 func load(path string, keys []key) error {

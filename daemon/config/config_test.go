@@ -172,9 +172,20 @@ func TestAllFaultsAreToldInTheOrderOfTheFile(t *testing.T) {
 	}
 }
 
+func TestALongListOfFaultsIsCutShort(t *testing.T) {
+	var text strings.Builder
+	for i := range 4000 {
+		fmt.Fprintf(&text, "x%d = [{y = 1}]\n", i)
+	}
+	m := defaultMaster()
+	if faults := parse(text.String(), m.keys()); len(faults) != maxFaults || faults[19].Line != 20 {
+		t.Errorf("%d faults, the last %v", len(faults), faults[len(faults)-1])
+	}
+}
+
 func TestWhatIsNoFileIsRefused(t *testing.T) {
-	big := write(t, strings.Repeat("#\n", 1<<20))
-	for path, want := range map[string]string{t.TempDir(): "not a regular file", big: "larger than 1024 KiB"} {
+	big := write(t, strings.Repeat("#\n", 64<<10))
+	for path, want := range map[string]string{t.TempDir(): "not a regular file", big: "larger than 64 KiB"} {
 		if _, err := LoadWorker(path); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", path, err, want)
 		}

@@ -24,8 +24,10 @@ type file struct {
 	top  map[string]toml.Primitive
 }
 
-// parse sets keys from text and returns the faults in the order of the text. With any fault the
-// values are worth nothing.
+const maxFaults = 20 // more would only hide the first
+
+// parse sets keys from text and returns the first faults in the order of the text. With any fault
+// the values are worth nothing.
 func parse(text string, keys []key) []*Error {
 	f := file{text: text, keys: keys}
 	var err error
@@ -40,6 +42,9 @@ func parse(text string, keys []key) []*Error {
 	for _, k := range f.meta.Keys() {
 		if e := f.set(k); e != nil {
 			faults = append(faults, e)
+		}
+		if len(faults) == maxFaults {
+			break
 		}
 	}
 	slices.SortStableFunc(faults, byPlace)
