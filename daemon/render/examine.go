@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/ove"
@@ -82,15 +84,12 @@ func Examine(ctx context.Context, lib *media.Library, engine Engine, p *ove.Proj
 	}
 	x.sequence(seq, span, true, true)
 	r := &Report{}
+	x.findAll(ctx, lib, p, projectFile)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	for _, f := range slices.SortedFunc(maps.Keys(x.media), func(a, b *ove.Footage) int { return cmp.Compare(a.ID, b.ID) }) {
-		use := x.media[f]
-		if err := x.find(ctx, lib, p, projectFile, f, use); err != nil {
-			use.Problem = err.Error()
-		}
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
-		r.Media = append(r.Media, *use)
+		r.Media = append(r.Media, *x.media[f])
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.effects)) {
 		use := *x.effects[name]
@@ -154,6 +153,22 @@ func (x *examination) clip(c *ove.Clip) {
 		x.seen[v] = true
 		x.sequence(c.Nested, Span{math.MinInt64, math.MaxInt64}, v.video, !v.video)
 	}
+}
+
+// findAll finds every footage, several at a time: each starts a child.
+func (x *examination) findAll(ctx context.Context, lib *media.Library, p *ove.Project, projectFile string) {
+	var all sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for f, use := range x.media {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := x.find(ctx, lib, p, projectFile, f, use); err != nil {
+				use.Problem = err.Error()
+			}
+		})
+	}
+	all.Wait()
 }
 
 // find resolves a footage and checks that the streams its clips want are there.
