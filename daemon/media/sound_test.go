@@ -192,6 +192,7 @@ func TestSoundTempo(t *testing.T) {
 		"half as fast":               {0.5, false, "96000", 288000},
 		"an odd speed":               {1.37, false, "35036", 105109},
 		"twice as fast at its pitch": {2, true, "", 72000},
+		"eight times as fast":        {8, true, "", 18586}, // as ffmpeg's atempo, and so Olive, has it
 		"next to nothing is nothing": {1 + 1e-13, true, "48000", 144000},
 		"a tenth of the speed":       {0.1, false, "480000", 1440000},
 	} {

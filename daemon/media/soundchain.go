@@ -24,6 +24,7 @@ type soundChain struct {
 	marks  *os.File
 	rate   float64 // of the time stamps in marks
 	offset float64 // what was taken from them, in seconds
+	first  float64 // second of the first frame that went into the filters
 	out    *bufio.Reader
 	headed bool // the header of the AVI is behind us
 	buf    []byte
@@ -170,6 +171,9 @@ func (c *soundChain) begin() (float64, error) {
 	for lines.Scan() {
 		switch line := lines.Text(); {
 		case line == "in=1":
+			if last == noPTS {
+				c.first = c.offset + float64(pts)/c.rate
+			}
 			last = pts
 		case line == "out=1" && last == noPTS:
 			return 0, errors.New("the stream has no time stamps: write the file anew with ffmpeg -i OLD -c copy NEW.mkv")

@@ -59,7 +59,7 @@ func (r *SoundReader) Begin() (float64, error) {
 	}
 	r.begin = begin - r.sound.origin
 	if !r.sound.cold(r.spec) {
-		r.skip = int64(math.Round((r.spec.Start - r.begin) / r.spec.Tempo * float64(r.spec.Rate)))
+		r.skip = int64(math.Round((r.spec.Start - r.chain.first + r.sound.origin) / r.spec.Tempo * float64(r.spec.Rate)))
 		r.begin = r.spec.Start
 	}
 	switch {

@@ -9,7 +9,9 @@ import (
 	"maps"
 	"math"
 	"path/filepath"
+	"runtime"
 	"slices"
+	"sync"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/ove"
@@ -95,19 +97,16 @@ func Examine(ctx context.Context, lib *media.Library, engine Engine, p *ove.Proj
 		crowds: map[*ove.Sequence]int{},
 	}
 	x.sequence(seq, span, true, true)
+	x.findAll(ctx, lib, p, projectFile)
+	if err := context.Cause(ctx); err != nil {
+		return nil, err
+	}
 	r := &Report{Crowd: x.crowd(seq, span)}
 	if len(x.orphans) > 0 {
 		r.Media = append(r.Media, MediaUse{Name: "?", Problem: "these clips play a medium that the project does not list", Uses: x.orphans})
 	}
 	for _, f := range slices.SortedFunc(maps.Keys(x.media), func(a, b *ove.Footage) int { return cmp.Compare(a.ID, b.ID) }) {
-		use := x.media[f]
-		if err := x.find(ctx, lib, p, projectFile, f, use); err != nil {
-			use.Problem = err.Error()
-		}
-		if err := context.Cause(ctx); err != nil {
-			return nil, err
-		}
-		r.Media = append(r.Media, *use)
+		r.Media = append(r.Media, *x.media[f])
 	}
 	for _, name := range slices.Sorted(maps.Keys(x.effects)) {
 		use := *x.effects[name]
@@ -232,6 +231,22 @@ var everything = Span{math.MinInt64, math.MaxInt64}
 
 // touches reports whether a clip has frames in the span.
 func (s Span) touches(c *ove.Clip) bool { return c.TimelineIn() < s.End && c.TimelineOut() > s.First }
+
+// findAll finds every footage, several at a time: each starts a child.
+func (x *examination) findAll(ctx context.Context, lib *media.Library, p *ove.Project, projectFile string) {
+	var all sync.WaitGroup
+	slots := make(chan struct{}, runtime.GOMAXPROCS(0))
+	for f, use := range x.media {
+		slots <- struct{}{}
+		all.Go(func() {
+			defer func() { <-slots }()
+			if err := x.find(ctx, lib, p, projectFile, f, use); err != nil {
+				use.Problem = err.Error()
+			}
+		})
+	}
+	all.Wait()
+}
 
 // find resolves a footage and checks that the streams its clips want are there.
 func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Project, projectFile string, f *ove.Footage, use *MediaUse) error {
