@@ -7,6 +7,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"reflect"
 	"strings"
 	"testing"
 	"time"
@@ -94,16 +95,17 @@ var damage = map[string]struct {
 	"the key is another's": {func(w *world) {
 		keep(w, func(b [][]byte) [][]byte { return [][]byte{parts(w.t, another(w)+"/ca.pem")[0], b[1]} })
 	}, "ca.pem"},
-	"the CA is another farm's":   {func(w *world) { write(w.t, w.dir+"/ca.pem", read(w.t, another(w)+"/ca.pem")) }, "ca.pem"},
-	"the CA can be read by all":  {func(w *world) { os.Chmod(w.dir+"/ca.pem", 0o640) }, "chmod 600"},
-	"the list can be read":       {func(w *world) { os.Chmod(w.dir+"/workers.json", 0o604) }, "chmod 600"},
-	"the CA is a link":           {func(w *world) { os.Rename(w.dir+"/ca.pem", w.dir+"/x"); os.Symlink("x", w.dir+"/ca.pem") }, "ca.pem"},
-	"the list is a folder":       {func(w *world) { os.Remove(w.dir + "/workers.json"); os.Mkdir(w.dir+"/workers.json", 0o700) }, "workers.json"},
-	"the list is of the future":  {func(w *world) { swap(w, `"version": 1`, `"version": 2`) }, "workers.json"},
-	"the list has unknown parts": {func(w *world) { swap(w, `"version": 1`, `"version": 1, "x": 0`) }, "workers.json"},
-	"the list has a bad name":    {func(w *world) { swap(w, `"a": {`, `"../a": {`) }, "workers.json"},
-	"the list has an empty hash": {func(w *world) { swap(w, `"sha256": "`, `"sha256": "", "x": "`) }, "workers.json"},
-	"the list goes on":           {func(w *world) { swap(w, "\n}\n", "\n}{}\n") }, "workers.json"},
+	"the CA is another farm's":     {func(w *world) { write(w.t, w.dir+"/ca.pem", read(w.t, another(w)+"/ca.pem")) }, "ca.pem"},
+	"the CA can be read by all":    {func(w *world) { os.Chmod(w.dir+"/ca.pem", 0o640) }, "chmod 600"},
+	"the list can be read":         {func(w *world) { os.Chmod(w.dir+"/workers.json", 0o604) }, "chmod 600"},
+	"the CA is a link":             {func(w *world) { os.Rename(w.dir+"/ca.pem", w.dir+"/x"); os.Symlink("x", w.dir+"/ca.pem") }, "ca.pem"},
+	"the list is a folder":         {func(w *world) { os.Remove(w.dir + "/workers.json"); os.Mkdir(w.dir+"/workers.json", 0o700) }, "workers.json"},
+	"the list is of the future":    {func(w *world) { swap(w, `"version": 1`, `"version": 2`) }, "workers.json"},
+	"the list has unknown parts":   {func(w *world) { swap(w, `"version": 1`, `"version": 1, "x": 0`) }, "workers.json"},
+	"the list has a bad name":      {func(w *world) { swap(w, `"a": {`, `"../a": {`) }, "workers.json"},
+	"the list has an empty hash":   {func(w *world) { swap(w, `"used": true`, `"used": true, "sha256": ""`) }, "workers.json"},
+	"the list has an empty serial": {func(w *world) { swap(w, `"issued":`, `"serial": "", "issued":`) }, "workers.json"},
+	"the list goes on":             {func(w *world) { swap(w, "\n}\n", "\n}{}\n") }, "workers.json"},
 }
 
 func TestDamagedAuthorityIsRefused(t *testing.T) {
@@ -286,7 +288,7 @@ func TestEachChangeSurvivesACrashAnywhere(t *testing.T) {
 				w := newWorld(t)
 				w.enrol("old")
 				token := w.token("b")
-				before := read(t, w.dir+"/workers.json")
+				before, listed := read(t, w.dir+"/workers.json"), w.a.Workers()
 				w.a.Close()
 				var armed bool
 				step, happened := crashAt(n)
@@ -304,6 +306,9 @@ func TestEachChangeSurvivesACrashAnywhere(t *testing.T) {
 				done = !happened()
 				if done != (err == nil) {
 					t.Errorf("crash after %d steps: error %v", n, err)
+				}
+				if got := w.a.Workers(); err != nil && !reflect.DeepEqual(got, listed) {
+					t.Errorf("crash after %d steps: the list is %+v, want it unchanged: %+v", n, got, listed)
 				}
 				w.restart() // must read what there is
 				if after := read(t, w.dir+"/workers.json"); err == nil && bytes.Equal(after, before) {

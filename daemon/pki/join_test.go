@@ -3,9 +3,11 @@ package pki_test
 import (
 	"bytes"
 	"context"
+	"crypto/ed25519"
 	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"io"
 	"net"
@@ -461,8 +463,10 @@ func TestHandlerAnswersInJSON(t *testing.T) {
 
 func TestUnwiseAnswersAreRefused(t *testing.T) {
 	for name, answer := range map[string]http.HandlerFunc{
-		"a page":                 func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
-		"an unknown refusal":     func(w http.ResponseWriter, _ *http.Request) { http.Error(w, `{"error":{"code":"moon"}}`, 418) },
+		"a page": func(w http.ResponseWriter, _ *http.Request) { io.WriteString(w, "<html>") },
+		"an unknown refusal": func(w http.ResponseWriter, _ *http.Request) {
+			http.Error(w, `{"error":{"code":"moon"}}`, http.StatusTeapot)
+		},
 		"a refusal that is none": func(w http.ResponseWriter, _ *http.Request) { w.WriteHeader(500) },
 		"somewhere else": func(w http.ResponseWriter, r *http.Request) {
 			http.Redirect(w, r, "/elsewhere", http.StatusTemporaryRedirect)
@@ -521,7 +525,16 @@ func TestDamagedIdentityIsRefused(t *testing.T) {
 		}
 		return data
 	}
+	_, young, err := ed25519.GenerateKey(nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	der, err := x509.MarshalPKCS8PrivateKey(young)
+	if err != nil {
+		t.Fatal(err)
+	}
 	for name, data := range map[string][]byte{
+		"a key of another kind":        with("key", string(pem.EncodeToMemory(&pem.Block{Type: "PRIVATE KEY", Bytes: der}))),
 		"empty":                        nil,
 		"cut off":                      good[:len(good)/2],
 		"without key":                  with("key", ""),

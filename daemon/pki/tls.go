@@ -49,17 +49,14 @@ func (a *Authority) ServerConfig(clock func() time.Time) *tls.Config {
 		c.NextProtos = []string{proto}
 		services[proto] = c
 	}
-	base.VerifyConnection = func(tls.ConnectionState) error { return errNoService } // not reached
+	base.VerifyConnection = func(tls.ConnectionState) error { return errNoService }
 	base.GetConfigForClient = func(hello *tls.ClientHelloInfo) (*tls.Config, error) {
-		if len(hello.SupportedProtos) == 0 {
-			return nil, errNoService
-		}
 		for _, proto := range base.NextProtos {
 			if slices.Contains(hello.SupportedProtos, proto) {
 				return services[proto], nil
 			}
 		}
-		return nil, nil // base, which has none of the client's protocols and tells it so
+		return nil, nil // base: the client named nothing that it has, or nothing at all
 	}
 	return base
 }

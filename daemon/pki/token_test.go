@@ -62,6 +62,8 @@ func TestMistypedTokenIsTold(t *testing.T) {
 	for name, text := range bad {
 		if got, err := pki.ParseToken(text); !errors.Is(err, pki.ErrBadToken) || got.Reveal() != "" {
 			t.Errorf("%s: ParseToken = %v, %v; want ErrBadToken", name, got, err)
+		} else if len(text) > body+10 && strings.Contains(err.Error(), text[body:]) {
+			t.Errorf("%s: the error repeats the token: %v", name, err)
 		}
 	}
 }

@@ -10,7 +10,6 @@ import (
 	"crypto/tls"
 	"crypto/x509"
 	"crypto/x509/pkix"
-	"encoding/pem"
 	"errors"
 	"io"
 	"log"
@@ -333,15 +332,4 @@ func write(t *testing.T, path string, data []byte) {
 	if err := os.WriteFile(path, data, 0o600); err != nil {
 		t.Fatal(err)
 	}
-}
-
-// pemBody returns the base64 lines of the PEM block, each of which must not show up anywhere.
-func pemBody(t *testing.T, data []byte) [][]byte {
-	t.Helper()
-	block, _ := pem.Decode(data)
-	if block == nil {
-		t.Fatal("no PEM")
-	}
-	lines := bytes.Split(bytes.TrimSpace(pem.EncodeToMemory(block)), []byte("\n"))
-	return lines[1 : len(lines)-1]
 }
