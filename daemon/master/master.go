@@ -29,9 +29,9 @@ type Config struct {
 	Farm    *farm.Farm    // what the journal has kept; nil: nothing
 	Keep    time.Duration // how long a job that has ended stays in the list; 0: for ever
 
-	// Encoders gives, by preset, the mark of the encoder that all parts of a film must come
-	// from; workers announce theirs in the same words. A preset without one is open to all.
-	Encoders map[string]string
+	// Encoders returns, by preset, the mark of the encoder that all parts of a film must come
+	// from; workers announce theirs in the same words. nil, or a preset without a mark: any will do.
+	Encoders func(ctx context.Context) (map[string]string, error)
 
 	Observe func(Event)                         // called for each event, from one goroutine; nil: nobody listens
 	Stop    func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does

@@ -130,6 +130,13 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err := checkTarget(r, project); err != nil {
 		return nil, err
 	}
+	if m.cfg.Encoders != nil {
+		marks, err := m.cfg.Encoders(ctx)
+		if err != nil {
+			return nil, err
+		}
+		j.mark = marks[r.Preset]
+	}
 	path, err := filepath.Abs(r.Project)
 	if err != nil {
 		return nil, err
@@ -222,8 +229,8 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 		First: j.Plan.Span.First, End: j.Plan.Span.End, FPS: j.Plan.FPS, Cuts: j.cuts,
 		Split: j.Request.Split, Sound: true, Engine: j.Plan.Engine, Data: data,
 	}
-	if mark := m.cfg.Encoders[j.Plan.Encoding.Preset]; mark != "" {
-		spec.Presets = []string{mark}
+	if j.mark != "" {
+		spec.Presets = []string{j.mark}
 	}
 	id, events, err := m.farm.Submit(now, spec)
 	if err != nil {

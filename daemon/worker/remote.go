@@ -3,16 +3,16 @@ package worker
 import (
 	"context"
 	"errors"
+	"math/rand/v2"
 	"time"
 
+	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/media"
 )
 
-// A Conn carries requests to a master on another machine.
-type Conn interface {
-	// Request asks and waits for the answer, through outages, until ctx ends. An error of the
-	// master that is [ErrGone], [ErrStranger] or [ErrClosed] there is so here.
-	Request(ctx context.Context, kind string, request, answer any) error
+// Codes name a master's answers on the wire.
+func Codes() []bus.Code {
+	return []bus.Code{{Name: "gone", Err: ErrGone}, {Name: "stranger", Err: ErrStranger}, {Name: "closed", Err: ErrClosed}}
 }
 
 // Kinds of requests, as they stand in the bus's subjects.
@@ -22,6 +22,13 @@ const (
 	KindBeat   = "beat"
 	KindReport = "report"
 )
+
+// NoticeNews is the kind of the notice that tells a worker to send a beat at once: its answer has
+// news about the range in hand.
+const NoticeNews = "news"
+
+// A NewsNotice has no content.
+type NewsNotice struct{}
 
 // Patience is how long a master lets a worker wait for work before it answers that there is none.
 const Patience = 25 * time.Second
@@ -64,13 +71,39 @@ type RangeID struct {
 // ID is the range that the task is about.
 func (t *Task) ID() RangeID { return RangeID{t.Job, t.Range} }
 
-// Remote is a master on another machine. The name of the worker is the connection's.
-type Remote struct{ conn Conn }
+// Remote is a master on another machine. The name of the worker is the connection's. While there is
+// no connection its methods wait; what they ask may be asked twice, which does no harm.
+type Remote struct{ client *bus.Client }
 
 var _ Master = Remote{}
 
-// NewRemote returns the master at the other end of a connection.
-func NewRemote(c Conn) Remote { return Remote{c} }
+// NewRemote returns the master at the other end of a connection, which needs [Codes].
+func NewRemote(c *bus.Client) Remote { return Remote{c} }
+
+// ask asks until there is an answer: nobody knows what became of a request that was interrupted.
+func (r Remote) ask(ctx context.Context, kind string, request, answer any) error {
+	for {
+		err := r.client.Request(ctx, kind, request, answer)
+		if !errors.Is(err, bus.ErrInterrupted) && !errors.Is(err, bus.ErrStopping) || ctx.Err() != nil {
+			return err
+		}
+		if err := pause(ctx, rand.N(time.Second)); err != nil {
+			return err
+		}
+	}
+}
+
+// pause waits for d or for the end of ctx.
+func pause(ctx context.Context, d time.Duration) error {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+		return nil
+	case <-ctx.Done():
+		return context.Cause(ctx)
+	}
+}
 
 // Hello implements [Master].
 func (r Remote) Hello(ctx context.Context, s Spec, holding *Task) error {
@@ -79,12 +112,12 @@ func (r Remote) Hello(ctx context.Context, s Spec, holding *Task) error {
 		id := holding.ID()
 		m.Holding = &id
 	}
-	return r.conn.Request(ctx, KindHello, m, &Answer{})
+	return r.ask(ctx, KindHello, m, &Answer{})
 }
 
 // Goodbye implements [Master].
 func (r Remote) Goodbye(ctx context.Context, _ string) error {
-	return r.conn.Request(ctx, KindHello, HelloMessage{Leaving: true}, &Answer{})
+	return r.ask(ctx, KindHello, HelloMessage{Leaving: true}, &Answer{})
 }
 
 // Next implements [Master]. An answer that does not come in time was lost with the master: it
@@ -93,7 +126,7 @@ func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 	for {
 		var a WorkAnswer
 		once, cancel := context.WithTimeout(ctx, 2*Patience)
-		err := r.conn.Request(once, KindWork, WorkMessage{}, &a)
+		err := r.ask(once, KindWork, WorkMessage{}, &a)
 		cancel()
 		switch {
 		case ctx.Err() != nil:
@@ -108,15 +141,15 @@ func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 
 // Beat implements [Master].
 func (r Remote) Beat(ctx context.Context, _ string, t *Task, done int64) error {
-	return r.conn.Request(ctx, KindBeat, BeatMessage{t.ID(), done}, &Answer{})
+	return r.ask(ctx, KindBeat, BeatMessage{t.ID(), done}, &Answer{})
 }
 
 // Done implements [Master].
 func (r Remote) Done(ctx context.Context, _ string, t *Task, p media.Part) error {
-	return r.conn.Request(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &p}, &Answer{})
+	return r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &p}, &Answer{})
 }
 
 // Failed implements [Master].
 func (r Remote) Failed(ctx context.Context, _ string, t *Task, f Failure) error {
-	return r.conn.Request(ctx, KindReport, ReportMessage{RangeID: t.ID(), Failure: &f}, &Answer{})
+	return r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Failure: &f}, &Answer{})
 }

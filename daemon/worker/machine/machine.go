@@ -36,6 +36,15 @@ type Spec struct {
 	Speed float64 `json:"speed"`
 }
 
+// Marks name the encoders as the farm compares them, by preset: equal marks make equal bytes.
+func (s Spec) Marks() map[string]string {
+	marks := map[string]string{}
+	for preset, print := range s.Presets {
+		marks[preset] = preset + "@" + print
+	}
+	return marks
+}
+
 // Probe examines this computer. It works with up to threads threads, 0 for all. cacheFile
 // remembers the answer, if nothing failed; "" does not. That the cache cannot be written is no error: the next start
 // only takes longer.

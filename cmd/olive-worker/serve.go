@@ -1,0 +1,172 @@
+package main
+
+import (
+	"cmp"
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"log/slog"
+	"maps"
+	"os"
+	"path/filepath"
+	"slices"
+	"sync"
+	"time"
+
+	"olive-distributed/daemon/bus"
+	"olive-distributed/daemon/config"
+	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/pki"
+	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/worker"
+	"olive-distributed/daemon/worker/hours"
+	"olive-distributed/daemon/worker/machine"
+)
+
+// serve renders until a signal, or until the master wants nothing of this worker any more.
+func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-chan os.Signal) error {
+	ctx, cancel := context.WithCancelCause(ctx)
+	defer cancel(nil)
+	if err := media.CheckTools(ctx); err != nil {
+		return err
+	}
+	identity, err := pki.LoadIdentity(cfg.State)
+	if err != nil {
+		return err
+	}
+	spec, err := introduce(ctx, cfg, log)
+	if err != nil {
+		return err
+	}
+	spec.Name = identity.Name()
+	library := media.NewLibrary(filepath.Join(cfg.Cache, "media"))
+	defer library.Close()
+	engine := builtin.New(library, spec.Threads)
+	poke := make(chan struct{}, 1)
+	client, err := connect(cfg, identity, log, poke)
+	if err != nil {
+		return err
+	}
+	defer client.Close()
+	w := &worker.Worker{
+		Spec: spec, Engine: engine, Master: worker.NewRemote(client),
+		Beats: beats, Stall: cfg.StallTimeout, Hours: schedule{cfg.Hours}, Poke: poke,
+	}
+	var others sync.WaitGroup
+	others.Go(func() { renew(ctx, identity, log) })
+	others.Go(func() { obey(ctx, cfg, w, cancel, log, signals) })
+	log.Info("ready", "worker", spec.Name, "master", address(cfg, identity), "threads", spec.Threads, "encoders", len(spec.Presets))
+	err = w.Run(ctx)
+	cancel(nil)
+	others.Wait()
+	if errors.Is(err, errStopped) {
+		return nil
+	}
+	return err
+}
+
+// connect begins to connect to the master. A notice of news pokes.
+func connect(cfg config.Worker, identity *pki.Identity, log *slog.Logger, poke chan<- struct{}) (*bus.Client, error) {
+	return bus.Dial(bus.ClientConfig{
+		Name: identity.Name(), Addr: address(cfg, identity), TLS: identity.ClientConfig(pki.ProtoBus, time.Now), Codes: worker.Codes(),
+		Notices: []bus.Notice{bus.OnNotice(worker.NoticeNews, func(worker.NewsNotice) {
+			select {
+			case poke <- struct{}{}:
+			default:
+			}
+		})},
+		OnState: func(err error) {
+			if err != nil {
+				log.Warn("the master is away, rendering goes on", "error", err)
+				return
+			}
+			log.Info("connected to the master")
+		},
+	})
+}
+
+func address(cfg config.Worker, identity *pki.Identity) string {
+	return cmp.Or(cfg.Master, identity.Master())
+}
+
+// schedule makes the configured hours those of a worker.
+type schedule struct{ hours.Schedule }
+
+// Open implements [worker.Hours].
+func (s schedule) Open(t time.Time) (bool, time.Time) { return s.Schedule.Open(t), s.Schedule.Next(t) }
+
+// beats is the time between two signs of life; the master waits some of them.
+const beats = time.Second
+
+// errStopped ends a worker that hands its range back.
+var errStopped = errors.New("stopped by a signal")
+
+// introduce finds out what this machine can do.
+func introduce(ctx context.Context, cfg config.Worker, log *slog.Logger) (worker.Spec, error) {
+	if err := os.MkdirAll(cfg.Cache, 0o700); err != nil {
+		return worker.Spec{}, fmt.Errorf("make cache folder: %w", err)
+	}
+	m, err := machine.Probe(ctx, filepath.Join(cfg.Cache, "machine.json"), cfg.Threads)
+	if err != nil {
+		return worker.Spec{}, fmt.Errorf("find out what this machine can do: %w", err)
+	}
+	s := worker.Spec{Boot: rand.Text(), Engines: []string{"builtin"}, Threads: m.Threads, Memory: m.Memory, Speed: m.Speed, Presets: slices.Sorted(maps.Values(m.Marks()))}
+	if len(cfg.Engines) > 0 {
+		s.Engines = slices.DeleteFunc(s.Engines, func(e string) bool { return !slices.Contains(cfg.Engines, e) })
+	}
+	if len(s.Engines) == 0 {
+		return s, fmt.Errorf("the configuration allows no engine that is here: engines = %q", cfg.Engines)
+	}
+	for preset, reason := range m.Refused {
+		log.Warn("cannot encode", "preset", preset, "reason", reason)
+	}
+	return s, nil
+}
+
+// obey carries out signals.
+func obey(ctx context.Context, cfg config.Worker, w *worker.Worker, cancel context.CancelCauseFunc, log *slog.Logger, signals <-chan os.Signal) {
+	select {
+	case <-signals:
+	case <-ctx.Done():
+		return
+	}
+	if cfg.OnStop == config.HandBack {
+		log.Info("stopping, the range in hand goes back")
+		cancel(errStopped)
+		return
+	}
+	log.Info("stopping after the range in hand", "at most", cfg.StopTimeout)
+	w.Drain()
+	timer := time.NewTimer(cfg.StopTimeout)
+	defer timer.Stop()
+	select {
+	case <-signals:
+		log.Info("stopping at once, the range in hand goes back")
+	case <-timer.C:
+		log.Warn("the range in hand takes too long, it goes back", "after", cfg.StopTimeout)
+	case <-ctx.Done():
+	}
+	cancel(errStopped)
+}
+
+// renew renews the certificate when two thirds of its life are over.
+func renew(ctx context.Context, identity *pki.Identity, log *slog.Logger) {
+	const look, again = time.Hour, 10 * time.Minute
+	for {
+		wait := look
+		if now := time.Now(); identity.NeedsRenewal(now) {
+			if err := identity.Renew(ctx, now, nil); err != nil && ctx.Err() == nil {
+				log.Warn("certificate is not renewed yet", "expires", identity.Expires(), "error", err)
+				wait = again
+			}
+		}
+		timer := time.NewTimer(wait)
+		select {
+		case <-timer.C:
+		case <-ctx.Done():
+			timer.Stop()
+			return
+		}
+	}
+}
