@@ -102,6 +102,10 @@ func export(c *cobra.Command, args []string, f *exportFlags) error {
 	if !f.local {
 		return usageError("there is no farm to export on yet: add --local to use this machine")
 	}
+	const most = 1024
+	if f.workers < 0 || f.workers > most || f.threads < 0 || f.threads > most {
+		return usageError("--workers %d --threads %d: want numbers from 0 (chosen for you) to %d", f.workers, f.threads, most)
+	}
 	requests, err := f.requests(args)
 	if err != nil {
 		return err
