@@ -12,6 +12,7 @@ need ffprobe ffmpeg
 need gcc gcc
 need shellcheck shellcheck
 need git git
+need ip iproute2
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -109,6 +109,10 @@ func presetList() string {
 }
 
 func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) error {
+	const most = 1024
+	if f.workers < 0 || f.workers > most || f.threads < 0 || f.threads > most {
+		return usageError("--workers %d --threads %d: want numbers from 0 (chosen for you) to %d", f.workers, f.threads, most)
+	}
 	requests, err := f.requests(args)
 	if err != nil {
 		return err
@@ -116,7 +120,11 @@ func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) erro
 	if !f.local {
 		return on.with(c.Context(), func(client *control.Client) error {
 			r := &remote{client, newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
-			return r.export(c.Context(), requests)
+			err := r.export(c.Context(), requests)
+			if errors.Is(err, control.ErrNoMaster) {
+				err = fmt.Errorf("%w\nTo export with this machine alone: olivectl export --local …", err)
+			}
+			return err
 		})
 	}
 	if err := media.CheckTools(c.Context()); err != nil {

@@ -276,3 +276,41 @@ func TestAnMP4HasOneStep(t *testing.T) {
 		t.Errorf("%d frames, %v s; want 130 and %v", len(pts), d, 130.0/30)
 	}
 }
+
+// TestEveryRateEndsExactly is about rates at which a film does not last a whole number of samples:
+// sound that is rounded up makes an mp4 longer than its pictures.
+func TestEveryRateEndsExactly(t *testing.T) {
+	dir := t.TempDir()
+	makeMedia(t, dir)
+	clips := video(0, 1, 0, 30, 0, 1, `speed="1"`, "") +
+		`<clip id="1" enabled="1" name="s" clipin="0" in="0" out="30" track="0" speed="1" media="1" stream="1"><linked/></clip>`
+	for _, c := range []struct {
+		fps      string
+		num, den int
+	}{
+		{"29.9700299700", 30000, 1001}, {"59.9400599401", 60000, 1001}, {"13", 13, 1},
+	} {
+		project := writeProject(t, dir, clips, "")
+		data, err := os.ReadFile(project)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := os.WriteFile(project, bytes.Replace(data, []byte(`framerate="30"`), []byte(`framerate="`+c.fps+`"`), 1), 0o600); err != nil {
+			t.Fatal(err)
+		}
+		for _, frames := range []int{1, 2} {
+			t.Run(fmt.Sprintf("%d frames at %s", frames, c.fps), func(t *testing.T) {
+				film := filepath.Join(t.TempDir(), "film.mp4")
+				var stdout, stderr bytes.Buffer
+				args := []string{"export", "--local", "--frames", fmt.Sprintf("0:%d", frames), "--scratch", t.TempDir(), "-o", film, project}
+				if code := run(t.Context(), args, &stdout, &stderr); code != 0 {
+					t.Fatalf("exit code %d\n%s", code, &stderr)
+				}
+				want := float64(frames) * float64(c.den) / float64(c.num)
+				if got := durationOf(t, film); math.Abs(got-want) > 2e-6 {
+					t.Errorf("it lasts %v s, want %v", got, want)
+				}
+			})
+		}
+	}
+}

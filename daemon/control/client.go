@@ -76,6 +76,10 @@ func (c *Client) explain(ctx context.Context, err error) error {
 	case errors.Is(err, os.ErrPermission):
 		return fmt.Errorf("the master's socket %s is not yours: become root, or the user of olive-master", c.path)
 	}
+	var call *url.Error
+	if errors.As(err, &call) { // its method and address say nothing to a user
+		err = call.Err
+	}
 	return fmt.Errorf("%w at %s: is olive-master running? (%w)", ErrNoMaster, c.path, err)
 }
 

@@ -31,7 +31,7 @@ type Options struct {
 // Render writes the sound of the frames [from, to) of seq to the new or empty file out: a WAV of
 // 16-bit stereo at the sequence's rate, RF64 when it is longer than 4 GiB. Its first sample
 // is number floor(from / fps * rate) of the timeline, where Olive puts the frame; its length is
-// that of the pictures, rounded up to whole samples.
+// that of the pictures in whole samples, see [Samples].
 func Render(ctx context.Context, seq *ove.Sequence, from, to ove.Frame, out string, opt Options) (err error) {
 	r, err := newRenderer(seq, from, to, opt)
 	if err != nil {

@@ -306,7 +306,7 @@ func TestKnown(t *testing.T) {
 	}
 }
 
-func TestSamplesAreNeverFewerThanThePicturesNeed(t *testing.T) {
+func TestSoundNeverOutlastsThePictures(t *testing.T) {
 	for _, c := range []struct {
 		rate     int
 		fps      float64
@@ -315,10 +315,10 @@ func TestSamplesAreNeverFewerThanThePicturesNeed(t *testing.T) {
 	}{
 		{48000, 30, 0, 90, 144000},
 		{48000, 30, 30, 90, 96000},
-		{48000, 29.97, 0, 1, 1602},   // 1601.6
+		{48000, 29.97, 0, 1, 1601},   // 1601.6
 		{48000, 29.97, 0, 5, 8008},   // exactly
 		{48000, 23.98, 0, 24, 48048}, // stamped as 24000/1001
-		{44100, 24, 0, 1, 1838},      // 1837.5
+		{44100, 24, 0, 1, 1837},      // 1837.5
 		{48000, 30, 5, 5, 0},
 		{48000, 0.01, 0, 1 << 31, (1 << 31) * 4800000},
 	} {

@@ -8,12 +8,12 @@ import (
 )
 
 // Samples is the length of the sound to the frames [from, to) at fps: that of the pictures as they
-// are stamped in the film ([ove.Sequence.Rate]), rounded up so that the sound is never the shorter.
+// are stamped in the film ([ove.Sequence.Rate]), less than a sample short where that is no whole number
+// of samples: a film lasts as long as its longest stream, and must not outlast its pictures.
 func Samples(rate int, fps float64, from, to ove.Frame) int64 {
 	exact := (&ove.Sequence{FPS: fps}).Rate()
 	high, low := bits.Mul64(uint64(max(0, to-from)), uint64(rate)*uint64(exact.Den))
-	low, carry := bits.Add64(low, uint64(exact.Num)-1, 0)
-	if high += carry; high >= uint64(exact.Num) {
+	if high >= uint64(exact.Num) {
 		return math.MaxInt64
 	}
 	samples, _ := bits.Div64(high, low, uint64(exact.Num))
