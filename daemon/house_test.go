@@ -18,6 +18,8 @@ const module = "olive-distributed/"
 var mayImport = map[string][]string{
 	"daemon/ove":            {},
 	"daemon/farm":           {},
+	"daemon/bus":            {},
+	"daemon/bus/journal":    {"daemon/farm"},
 	"daemon/media":          {},
 	"daemon/render":         {"daemon/ove", "daemon/media", "daemon/render/audio"},
 	"daemon/render/raster":  {},

@@ -44,7 +44,7 @@ type world struct {
 // open opens the store, which must work.
 func open(t testing.TB, cfg journal.Config) *world {
 	t.Helper()
-	j, f, err := journal.Open(t.Context(), cfg)
+	j, f, err := journal.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
