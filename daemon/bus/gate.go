@@ -36,7 +36,6 @@ type door struct {
 	mu         sync.Mutex
 	all        int
 	handshakes int
-	anonymous  int
 	inside     map[string]map[net.Conn]bool // by identity
 }
 
@@ -218,19 +217,13 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 	c := tls.Server(raw, s.tls)
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
-	limited, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	err := c.HandshakeContext(limited)
-	cancel()
+	name, err := s.handshake(ctx, c)
 	s.door.shaken()
 	if err != nil {
 		s.cfg.Log.Debug("refused a connection", "from", raw.RemoteAddr(), "error", err)
 		return
 	}
 	cs := c.ConnectionState()
-	name, err := s.identify(cs)
-	if err != nil {
-		return
-	}
 	if !s.door.enter(name, raw, s.cfg.Limits) {
 		s.cfg.Log.Warn("refused a connection: too many of this worker", "worker", name, "from", raw.RemoteAddr())
 		return
@@ -249,6 +242,22 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		return
 	}
 	s.splice(c, raw, name)
+}
+
+// handshake shakes hands and identifies the client. That needs a deep stack, which a goroutine keeps
+// for long: so it has one of its own, which ends with it.
+func (s *Server) handshake(ctx context.Context, c *tls.Conn) (name string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err = c.HandshakeContext(ctx); err == nil {
+			name, err = s.identify(c.ConnectionState())
+		}
+	}()
+	<-done
+	return name, err
 }
 
 // splice connects a worker to nats-server until one of them ends it.
@@ -273,7 +282,7 @@ func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
 
 // forward copies until either side ends. A receiver that takes nothing for too long has gone.
 func forward(to, from net.Conn) {
-	buf := make([]byte, 4096)
+	buf := make([]byte, 2048) // ten thousand workers have two each
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {

@@ -308,24 +308,41 @@ func fillUp(t *testing.T, path string) {
 func TestTheLogsLimitIsToldFromDamage(t *testing.T) {
 	cfg := config(t)
 	cfg.MaxBytes = 200_000
-	w := open(t, cfg.Impatient(time.Second, 10*time.Millisecond))
+	full := make(chan error, 1)
+	cfg.OnHealth = func(err error) { full <- err }
+	w := open(t, cfg.Impatient(20*time.Second, 10*time.Millisecond))
 	w.begin()
-	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Second)
-	defer cancel()
-	var err error
-	for err == nil {
-		err = w.j.Append(ctx, turn(t, w.f, &w.now))
+	done := make(chan error, 2000)
+	for range 2000 { // far more than the limit
+		w.j.Enqueue(turn(t, w.f, &w.now), func(err error) { done <- err })
 	}
-	if !errors.Is(err, journal.ErrUnknown) || !errors.Is(w.j.Health(), journal.ErrFull) {
-		t.Fatalf("Append = %v, Health = %v, want %v and %v", err, w.j.Health(), journal.ErrUnknown, journal.ErrFull)
+	if err := <-full; !errors.Is(err, journal.ErrFull) || !errors.Is(w.j.Health(), journal.ErrFull) {
+		t.Fatalf("OnHealth(%v), Health = %v, want %v", err, w.j.Health(), journal.ErrFull)
 	}
 	short, cancel := context.WithTimeout(t.Context(), 10*time.Millisecond)
 	defer cancel()
 	if err := w.j.Close(short); err == nil {
 		t.Error("Close gave events up without a word")
 	}
-	cfg.MaxBytes = 0
+	acknowledged, unknown := 0, 0
+	for range 2000 {
+		switch err := <-done; {
+		case err == nil:
+			acknowledged++
+		case errors.Is(err, journal.ErrClosed):
+			unknown++
+		default:
+			t.Errorf("an event got %v", err)
+		}
+	}
+	if unknown == 0 {
+		t.Error("all events were acknowledged")
+	}
+	cfg.MaxBytes, cfg.OnHealth = 0, nil
 	again := open(t, cfg)
+	if v, _ := again.f.Job(1); len(v.Ranges) != acknowledged {
+		t.Errorf("%d ranges came back, %d were acknowledged", len(v.Ranges), acknowledged)
+	}
 	again.now = w.now
 	again.append(again.f.Hello(again.now, farm.WorkerSpec{Name: "ada", Boot: "2"}, farm.RangeID{}))
 	again.turns(1)

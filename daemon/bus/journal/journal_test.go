@@ -38,7 +38,6 @@ type world struct {
 	j   *journal.Journal
 	f   *farm.Farm
 	now time.Time
-	n   int
 }
 
 // open opens the store, which must work.
