@@ -67,18 +67,21 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(d.cfg.State, 0o700); err != nil {
 		return fmt.Errorf("make state folder: %w", err)
 	}
-	if d.authority, err = pki.Open(filepath.Join(d.cfg.State, "pki"), time.Now()); err != nil {
-		return err
-	}
 	policy := farm.Policy{
 		Range: d.cfg.Farm.Range, LeaseTimeout: d.cfg.Farm.LeaseTimeout,
 		StallTimeout: d.cfg.Farm.StallTimeout, MaxFailures: d.cfg.Farm.MaxFailures,
 	}
+	// A farm with certificates had a journal: one that is gone is not taken for a new one. So the
+	// journal is made first.
+	_, missing := os.Stat(filepath.Join(d.cfg.State, "pki", "ca.pem"))
 	var state *farm.Farm
 	d.journal, state, err = journal.Open(ctx, journal.Config{
-		Dir: journalDir(d.cfg), Policy: policy, MaxBytes: d.cfg.Limits.Journal, Log: d.log, OnHealth: d.tellHealth,
+		Dir: journalDir(d.cfg), MustExist: missing == nil, Policy: policy, MaxBytes: d.cfg.Limits.Journal, Log: d.log, OnHealth: d.tellHealth,
 	})
 	if err != nil {
+		return err
+	}
+	if d.authority, err = pki.Open(filepath.Join(d.cfg.State, "pki"), time.Now()); err != nil {
 		return err
 	}
 	d.library = media.NewLibrary(filepath.Join(d.cfg.State, "media"))
@@ -122,7 +125,9 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 		})
 	}
 	room(&rooms, func() error { return d.master.Run(masterCtx) })
-	room(&callers, func() error { return d.bus.Serve(ctx, port) })
+	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
+	defer closePort()
+	room(&callers, func() error { return d.bus.Serve(portCtx, port) })
 	room(&callers, func() error { return control.Serve(ctx, socket, d.master, d) })
 	d.log.Info("ready", "port", port.Addr(), "control", d.cfg.Control)
 	<-ctx.Done()
@@ -132,6 +137,7 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	stopMaster() // whoever waits for work is sent home
 	rooms.Wait()
 	err := d.bus.Close(wait)
+	closePort()
 	callers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause

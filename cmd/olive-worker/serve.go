@@ -52,6 +52,7 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 	w := &worker.Worker{
 		Spec: spec, Engine: engine, Master: worker.NewRemote(client),
 		Beats: beats, Stall: cfg.StallTimeout, Hours: schedule{cfg.Hours}, Poke: poke,
+		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) },
 	}
 	var others sync.WaitGroup
 	others.Go(func() { renew(ctx, identity, log) })

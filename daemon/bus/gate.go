@@ -19,7 +19,8 @@ const (
 
 // A Service is what a port offers under one ALPN name.
 type Service struct {
-	// Anonymous lets clients without a certificate in; their Identity is "". Others are let in too.
+	// Anonymous lets everybody in, with or without a certificate that the farm knows; their
+	// Identity is "".
 	Anonymous bool
 	// Serve owns the connection until it returns. When ctx ends the connection is closed.
 	Serve func(ctx context.Context, c *Conn)
@@ -36,7 +37,6 @@ type door struct {
 	mu         sync.Mutex
 	all        int
 	handshakes int
-	anonymous  int
 	inside     map[string]map[net.Conn]bool // by identity
 }
 
@@ -143,10 +143,10 @@ func (s *Server) identify(cs tls.ConnectionState) (string, error) {
 			return "", err
 		}
 	}
+	if service.Anonymous {
+		return "", nil
+	}
 	if len(cs.PeerCertificates) == 0 {
-		if service.Anonymous {
-			return "", nil
-		}
 		return "", errors.New("the client has no certificate")
 	}
 	if len(cs.VerifiedChains) == 0 {
@@ -218,19 +218,13 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 	c := tls.Server(raw, s.tls)
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
-	limited, cancel := context.WithTimeout(ctx, handshakeTimeout)
-	err := c.HandshakeContext(limited)
-	cancel()
+	name, err := s.handshake(ctx, c)
 	s.door.shaken()
 	if err != nil {
-		s.cfg.Log.Debug("refused a connection", "from", raw.RemoteAddr(), "error", err)
+		s.cfg.Log.Info("refused a connection", "from", raw.RemoteAddr(), "error", err)
 		return
 	}
 	cs := c.ConnectionState()
-	name, err := s.identify(cs)
-	if err != nil {
-		return
-	}
 	if !s.door.enter(name, raw, s.cfg.Limits) {
 		s.cfg.Log.Warn("refused a connection: too many of this worker", "worker", name, "from", raw.RemoteAddr())
 		return
@@ -249,6 +243,22 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		return
 	}
 	s.splice(c, raw, name)
+}
+
+// handshake shakes hands and identifies the client. That needs a deep stack, which a goroutine keeps
+// for long: so it has one of its own, which ends with it.
+func (s *Server) handshake(ctx context.Context, c *tls.Conn) (name string, err error) {
+	ctx, cancel := context.WithTimeout(ctx, handshakeTimeout)
+	defer cancel()
+	done := make(chan struct{})
+	go func() {
+		defer close(done)
+		if err = c.HandshakeContext(ctx); err == nil {
+			name, err = s.identify(c.ConnectionState())
+		}
+	}()
+	<-done
+	return name, err
 }
 
 // splice connects a worker to nats-server until one of them ends it.
@@ -273,7 +283,7 @@ func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
 
 // forward copies until either side ends. A receiver that takes nothing for too long has gone.
 func forward(to, from net.Conn) {
-	buf := make([]byte, 4096)
+	buf := make([]byte, 2048) // ten thousand workers have two each
 	for {
 		n, err := from.Read(buf)
 		if n > 0 {

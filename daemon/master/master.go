@@ -10,12 +10,14 @@ package master
 import (
 	"context"
 	"errors"
+	"fmt"
 	"sync"
 	"time"
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render"
+	"olive-distributed/daemon/worker"
 )
 
 // Config is what a master needs to know. Library, Engine and Folder are required.
@@ -101,8 +103,8 @@ func New(cfg Config) (*Master, error) {
 	return m, m.sweepStrangers()
 }
 
-// errStopped is what callers of a master get that runs no more.
-var errStopped = errors.New("the master has stopped")
+// errStopped is what callers of a master get that runs no more. Workers of the same process go home.
+var errStopped = fmt.Errorf("the master has stopped: %w", worker.ErrClosed)
 
 // ErrCancelled is how a job ends that was cancelled.
 var ErrCancelled = errors.New("cancelled")

@@ -12,11 +12,22 @@ import (
 // name of a worker comes from its certificate: what it says of itself is not believed.
 func (m *Master) Handlers() []bus.Handler {
 	return []bus.Handler{
-		bus.OnRequest(worker.KindHello, m.onHello),
-		bus.OnRequest(worker.KindWork, m.onWork),
-		bus.OnRequest(worker.KindBeat, m.onBeat),
-		bus.OnRequest(worker.KindReport, m.onReport),
+		onRequest(worker.KindHello, m.onHello),
+		onRequest(worker.KindWork, m.onWork),
+		onRequest(worker.KindBeat, m.onBeat),
+		onRequest(worker.KindReport, m.onReport),
 	}
+}
+
+// onRequest tells workers elsewhere that a master which stops will be back.
+func onRequest[Q, R any](kind string, f func(ctx context.Context, worker string, q Q) (R, error)) bus.Handler {
+	return bus.OnRequest(kind, func(ctx context.Context, worker string, q Q) (R, error) {
+		answer, err := f(ctx, worker, q)
+		if errors.Is(err, errStopped) {
+			err = bus.ErrStopping
+		}
+		return answer, err
+	})
 }
 
 // onHello takes a worker in, or lets it go.

@@ -57,11 +57,11 @@ func ValidName(name string) bool {
 	return strings.Trim(name, "abcdefghijklmnopqrstuvwxyz0123456789-") == ""
 }
 
-// Identify returns the name of the worker at the other end of an established connection whose
-// handshake was made with [Authority.ServerConfig] for [ProtoBus] or [ProtoNFS]. It says who the
-// peer was at the handshake: a long connection is checked again with [Authority.Check].
+// Identify returns the name of the worker at the other end of a connection of [ProtoBus] or [ProtoNFS]
+// that the VerifyConnection of [Authority.ServerConfig] has let in. It says who the peer was at the
+// handshake: a long connection is checked again with [Authority.Check].
 func Identify(s tls.ConnectionState) (string, error) {
-	if !s.HandshakeComplete || (s.NegotiatedProtocol != ProtoBus && s.NegotiatedProtocol != ProtoNFS) {
+	if s.NegotiatedProtocol != ProtoBus && s.NegotiatedProtocol != ProtoNFS {
 		return "", fmt.Errorf("identify peer of a %q connection: %w", s.NegotiatedProtocol, ErrNoCertificate)
 	}
 	if len(s.PeerCertificates) == 0 {

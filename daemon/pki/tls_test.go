@@ -54,13 +54,13 @@ func TestHandshakeLetsOnlyWorkersIn(t *testing.T) {
 		}},
 		"a worker on its last day":                   {client: worker(pki.ProtoBus, func(w *world) { w.pass(90*day - time.Hour) })},
 		"a worker on its last day, master restarted": {client: worker(pki.ProtoBus, func(w *world) { w.pass(89 * day) })},
-		"no certificate, to the bus":                 {client: func(*world) *tls.Config { return peer(pki.ProtoBus) }, err: pki.ErrNoCertificate},
-		"no certificate, to NFS":                     {client: func(*world) *tls.Config { return peer(pki.ProtoNFS) }, err: pki.ErrNoCertificate},
+		"no certificate, to the bus":                 {client: func(*world) *tls.Config { return peer(pki.ProtoBus) }, want: pki.ErrNoCertificate},
+		"no certificate, to NFS":                     {client: func(*world) *tls.Config { return peer(pki.ProtoNFS) }, want: pki.ErrNoCertificate},
 		"no certificate, hidden by a join": {client: func(*world) *tls.Config {
 			c := peer(pki.ProtoJoin)
 			c.NextProtos = append(c.NextProtos, pki.ProtoBus)
 			return c
-		}, err: pki.ErrNoCertificate},
+		}, want: pki.ErrNoCertificate},
 		"another CA's certificate": {client: func(w *world) *tls.Config {
 			ca, key := otherCA(w.t, w.now())
 			return peer(pki.ProtoBus, forge(w.t, w.now(), ca, key, noChange))

@@ -26,10 +26,13 @@ type Worker struct {
 	Spec   Spec
 	Engine render.Engine
 	Master Master
-	Beats  time.Duration   // time between beats; 0: half a second
-	Stall  time.Duration   // time without a new frame after which a range is given up; 0: never
-	Hours  Hours           // nil: always
-	Poke   <-chan struct{} // asks for a beat at once, since the master has news; nil: never
+	Beats  time.Duration // time between beats; 0: half a second
+	Stall  time.Duration // time without a new frame after which a range is given up; 0: never
+	Hours  Hours         // nil: always
+	// Trouble is told what a master answers that is neither a task nor one of this package's errors;
+	// the worker asks again. nil: nobody listens.
+	Trouble func(error)
+	Poke    <-chan struct{} // asks for a beat at once, since the master has news; nil: never
 
 	once    sync.Once
 	drained chan struct{}
@@ -130,17 +133,30 @@ func (w *Worker) sleep(ctx context.Context, until time.Time) error {
 func (w *Worker) shift(ctx context.Context) error {
 	for {
 		t, err := w.ask(ctx)
-		switch {
-		case errors.Is(err, ErrStranger):
-			err = w.Master.Hello(ctx, w.Spec, nil)
-		case err == nil:
+		if err == nil {
 			err = w.do(ctx, t)
 		}
-		if err != nil {
+		switch {
+		case err == nil:
+			continue
+		case ctx.Err() != nil, errors.Is(err, errDrained), errors.Is(err, errHours), errors.Is(err, ErrClosed):
 			return err
+		case !errors.Is(err, ErrStranger):
+			if w.Trouble != nil {
+				w.Trouble(err)
+			}
+			if err := w.sleep(ctx, time.Now().Add(troublePause)); err != nil {
+				return err
+			}
+		}
+		if err := w.Master.Hello(ctx, w.Spec, nil); err != nil {
+			return fmt.Errorf("say hello to the master: %w", err)
 		}
 	}
 }
+
+// troublePause is the time between a fault of the master and the next question.
+const troublePause = 2 * time.Second
 
 // ask waits for the next task, no longer than the worker wants one.
 func (w *Worker) ask(ctx context.Context) (*Task, error) {

@@ -39,6 +39,8 @@ const (
 	fieldSize
 	fieldSHA256     // text
 	fieldSHA256Data // the 32 bytes
+	fieldExtradata
+	fieldContent
 )
 
 // appendEvent appends the event to b.
@@ -80,6 +82,8 @@ func appendResult(b []byte, r *farm.Result) []byte {
 	b = appendText(b, fieldPart, r.Part)
 	b = appendInt(b, fieldFrames, r.Frames)
 	b = appendInt(b, fieldSize, r.Size)
+	b = appendText(b, fieldExtradata, r.Extradata)
+	b = appendText(b, fieldContent, r.Content)
 	if sum, err := hex.DecodeString(r.SHA256); err == nil && len(sum) == 32 && hex.EncodeToString(sum) == r.SHA256 {
 		b = protowire.AppendTag(b, fieldSHA256Data, protowire.BytesType)
 		return protowire.AppendBytes(b, sum)
@@ -228,6 +232,10 @@ func readResult(b []byte, r *farm.Result) error {
 			r.SHA256 = string(text)
 		case fieldSHA256Data:
 			r.SHA256 = hex.EncodeToString(text)
+		case fieldExtradata:
+			r.Extradata = string(text)
+		case fieldContent:
+			r.Content = string(text)
 		}
 		return nil
 	})

@@ -38,13 +38,12 @@ type world struct {
 	j   *journal.Journal
 	f   *farm.Farm
 	now time.Time
-	n   int
 }
 
 // open opens the store, which must work.
 func open(t testing.TB, cfg journal.Config) *world {
 	t.Helper()
-	j, f, err := journal.Open(t.Context(), cfg)
+	j, f, err := journal.Open(context.Background(), cfg)
 	if err != nil {
 		t.Fatal(err)
 	}
