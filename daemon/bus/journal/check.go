@@ -35,7 +35,10 @@ func Check(dir string) (Report, error) {
 		return Report{}, err
 	}
 	defer func() { _ = l.Close() }()
-	c, err := readStore(dir, m, farm.Policy{})
+	c, err := readStore(dir, m)
+	if err == nil {
+		err = c.fold(farm.Policy{})
+	}
 	if err != nil {
 		return Report{}, err
 	}

@@ -133,7 +133,7 @@ func (j *Journal) settle(ctx context.Context, record []byte, next chain) (landed
 	if err := j.room(len(record)); err != nil {
 		return false, err
 	}
-	r, _, err := logOf(j.cfg.Dir, j.anchor(), j.at, nil)
+	r, _, err := logOf(j.cfg.Dir, j.anchor(), j.at, false)
 	if err != nil {
 		return false, err
 	}

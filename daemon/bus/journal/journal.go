@@ -136,7 +136,7 @@ func (j *Journal) open(ctx context.Context) (*farm.Farm, error) {
 		return farm.New(j.cfg.Policy), nil
 	}
 	j.mark = m
-	c, err := readStore(j.cfg.Dir, m, j.cfg.Policy)
+	c, err := readStore(j.cfg.Dir, m)
 	if err != nil {
 		return nil, err
 	}
@@ -145,7 +145,13 @@ func (j *Journal) open(ctx context.Context) (*farm.Farm, error) {
 			j.cfg.Log.Warn("the store ends with what was never acknowledged; it is dropped", "what", torn)
 		}
 	}
-	if j.engine, err = startEngine(ctx, &j.cfg, false); err != nil {
+	folded := make(chan error, 1)
+	go func() { folded <- c.fold(j.cfg.Policy) }() // beside the start of nats-server: every byte is verified
+	j.engine, err = startEngine(ctx, &j.cfg, false)
+	if broken := <-folded; broken != nil {
+		return nil, broken
+	}
+	if err != nil {
 		return nil, fmt.Errorf("open %s: %w", j.cfg.Dir, err)
 	}
 	if err := j.engine.serves(ctx, &c.log.last); err != nil {

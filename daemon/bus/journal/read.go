@@ -126,14 +126,21 @@ type logReader struct {
 	started bool
 	records int
 	bytes   int64 // of the records behind the anchor
-	apply   func(e farm.Event) error
-	names   *decoder
+	keep    bool  // the records are wanted
+	kept    []kept
 	last    stored
 }
 
+// kept is a verified record that the snapshot does not cover.
+type kept struct {
+	stored
+	body   []byte
+	events uint64
+}
+
 // logOf follows the log in the files. It must begin at or before the anchor and reach acked.
-func logOf(dir string, anchor, acked chain, apply func(e farm.Event) error) (r *logReader, torn, err error) {
-	r = &logReader{anchor: anchor, apply: apply, names: newDecoder()}
+func logOf(dir string, anchor, acked chain, keep bool) (r *logReader, torn, err error) {
+	r = &logReader{anchor: anchor, keep: keep}
 	where := streamDir(dir, logStream)
 	torn, err = scanStream(where, logStream, r.visit)
 	switch {
@@ -178,63 +185,78 @@ func (r *logReader) visit(m *stored) error {
 	}
 	r.records++
 	r.bytes += int64(len(m.data))
-	if r.apply == nil {
-		return nil
-	}
-	err = each(body, after.Events-before.Events, func(b []byte) error {
-		e, err := r.names.event(b)
-		if err != nil {
-			return err
-		}
-		return r.apply(e)
-	})
-	if err != nil {
-		return m.damage("%v", err)
+	if r.keep {
+		r.kept = append(r.kept, kept{*m, body, after.Events - before.Events})
 	}
 	return nil
 }
 
-// A content is all that a store holds.
-type content struct {
-	marker  marker
-	head    head
-	farm    *farm.Farm
-	log     *logReader
-	acked   chain
-	torn    []error
-	replay  uint64 // events behind the snapshot
-	jobSize int64  // bytes of the snapshot
+// fold applies the events of the records that were kept, and lets go of these.
+func (r *logReader) fold(f *farm.Farm) (events uint64, err error) {
+	names := newDecoder()
+	for _, k := range r.kept {
+		err := each(k.body, k.events, func(b []byte) error {
+			e, err := names.event(b)
+			if err != nil {
+				return err
+			}
+			events++
+			return f.Apply(e)
+		})
+		if err != nil {
+			return events, k.damage("%v", err)
+		}
+	}
+	r.kept = nil
+	return events, nil
 }
 
-// readStore reads and verifies everything, and changes nothing.
-func readStore(dir string, m marker, policy farm.Policy) (*content, error) {
+// A content is all that a store holds.
+type content struct {
+	dir      string
+	marker   marker
+	head     head
+	snapshot farm.Snapshot
+	farm     *farm.Farm // nil until it is folded
+	log      *logReader
+	acked    chain
+	torn     []error
+	replay   uint64 // events behind the snapshot
+	jobSize  int64  // bytes of the snapshot
+}
+
+// readStore reads and verifies everything, and changes nothing. The farm is still to be folded.
+func readStore(dir string, m marker) (*content, error) {
 	a, err := openAcked(dir, false)
 	if err != nil {
 		return nil, err
 	}
 	defer func() { _ = a.f.Close() }()
-	c := &content{marker: m}
+	c := &content{marker: m, dir: dir}
 	if c.acked, err = a.read(); err != nil {
 		return nil, err
 	}
-	h, snapshot, torn, err := snapshotOf(dir, m)
-	if err != nil {
+	var snapTorn, logTorn error
+	if c.head, c.snapshot, snapTorn, err = snapshotOf(dir, m); err != nil {
 		return nil, err
 	}
-	c.head, c.torn = h, append(c.torn, torn)
-	for _, p := range h.Pieces {
+	for _, p := range c.head.Pieces {
 		c.jobSize += int64(p.Size)
 	}
-	if c.farm, err = farm.Restore(policy, snapshot); err != nil {
-		return nil, &DamageError{Path: streamDir(dir, snapStream), Offset: -1, Reason: strings.TrimSpace(err.Error())}
-	}
-	c.log, torn, err = logOf(dir, h.Through, c.acked, func(e farm.Event) error {
-		c.replay++
-		return c.farm.Apply(e)
-	})
-	if err != nil {
+	if c.log, logTorn, err = logOf(dir, c.head.Through, c.acked, true); err != nil {
 		return nil, err
 	}
-	c.torn = append(c.torn, torn)
+	c.torn = []error{snapTorn, logTorn}
 	return c, nil
+}
+
+// fold makes the farm.
+func (c *content) fold(policy farm.Policy) error {
+	var err error
+	if c.farm, err = farm.Restore(policy, c.snapshot); err != nil {
+		return &DamageError{Path: streamDir(c.dir, snapStream), Offset: -1, Reason: strings.TrimSpace(err.Error())}
+	}
+	c.snapshot = farm.Snapshot{}
+	c.replay, err = c.log.fold(c.farm)
+	return err
 }
