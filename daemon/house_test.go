@@ -31,10 +31,11 @@ var mayImport = map[string][]string{
 	"daemon/control":              {"daemon/farm", "daemon/master"},
 	"daemon/worker/hours":         {},
 	"daemon/worker/machine":       {"daemon/media"},
+	"daemon/systemd":              {},
 	"daemon/worker":               {"daemon/bus", "daemon/media", "daemon/render"},
 	"daemon/master":               {"daemon/ove", "daemon/bus", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
-	"cmd/olive-master":            {"daemon/bus", "daemon/bus/journal", "daemon/config", "daemon/control", "daemon/farm", "daemon/master", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/worker", "daemon/worker/machine"},
-	"cmd/olive-worker":            {"daemon/bus", "daemon/config", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/worker", "daemon/worker/hours", "daemon/worker/machine"},
+	"cmd/olive-master":            {"daemon/bus", "daemon/bus/journal", "daemon/config", "daemon/control", "daemon/farm", "daemon/master", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/systemd", "daemon/worker", "daemon/worker/machine"},
+	"cmd/olive-worker":            {"daemon/bus", "daemon/config", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/systemd", "daemon/worker", "daemon/worker/hours", "daemon/worker/machine"},
 	"cmd/olivectl":                {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/control", "daemon/pki", "daemon/master", "daemon/worker"},
 }
 

@@ -13,7 +13,6 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"path/filepath"
@@ -21,6 +20,7 @@ import (
 
 	"olive-distributed/daemon/bus/journal"
 	"olive-distributed/daemon/config"
+	"olive-distributed/daemon/systemd"
 )
 
 const (
@@ -58,7 +58,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if *check {
 		return checkStore(cfg, stdout, stderr)
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := systemd.NewLog(stderr)
 	if err := serve(ctx, cfg, log); err != nil {
 		log.Error("olive-master ends", "error", err)
 		return exitFailed

@@ -21,6 +21,7 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/machine"
 )
@@ -49,9 +50,9 @@ func serve(ctx context.Context, cfg config.Master, log *slog.Logger) error {
 	if err := d.open(ctx); err != nil {
 		return err
 	}
-	port, err := net.Listen("tcp", cfg.Listen)
+	port, err := farmPort(cfg)
 	if err != nil {
-		return fmt.Errorf("listen for workers: %w", err)
+		return err
 	}
 	defer port.Close()
 	socket, err := control.Listen(cfg.Control)
@@ -60,6 +61,18 @@ func serve(ctx context.Context, cfg config.Master, log *slog.Logger) error {
 	}
 	defer socket.Close()
 	return d.run(ctx, port, socket)
+}
+
+// farmPort is the farm's port: systemd's socket, or else one of our own.
+func farmPort(cfg config.Master) (net.Listener, error) {
+	port, err := systemd.Listener("farm")
+	if port == nil && err == nil {
+		port, err = net.Listen("tcp", cfg.Listen)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("listen for workers: %w", err)
+	}
+	return port, nil
 }
 
 // open opens everything that lies on the disk, and builds the rooms on it.
@@ -129,9 +142,17 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	defer closePort()
 	room(&callers, func() error { return d.bus.Serve(portCtx, port) })
 	room(&callers, func() error { return control.Serve(ctx, socket, d.master, d) })
+	stopBeat := make(chan struct{})
+	room(&callers, func() error {
+		systemd.Beat(stopBeat, func() (string, error) { return d.summary(masterCtx) })
+		return nil
+	})
 	d.log.Info("ready", "port", port.Addr(), "control", d.cfg.Control)
+	systemd.Ready()
 	<-ctx.Done()
+	systemd.Stopping()
 	d.log.Info("stopping")
+	close(stopBeat)
 	wait, done := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer done()
 	stopMaster() // whoever waits for work is sent home
@@ -194,10 +215,41 @@ func (d *daemon) observe(e master.Event) {
 	d.log.Log(context.Background(), level, e.Text, args...)
 }
 
+// summary is the farm in a line, asked from the master's loop.
+func (d *daemon) summary(ctx context.Context) (string, error) {
+	v, err := d.master.View(ctx)
+	if err != nil {
+		return "", err
+	}
+	if v.Degraded != "" {
+		return "Nothing is taken now: " + v.Degraded, nil
+	}
+	running, waiting, speed := 0, 0, 0.0
+	for _, j := range v.Jobs {
+		switch j.State {
+		case farm.Running, farm.Joining:
+			running++
+			speed += j.Speed
+		case farm.Queued, farm.Paused:
+			waiting++
+		}
+	}
+	workers, busy := 0, 0
+	for _, w := range v.Workers {
+		if w.Live {
+			workers++
+		}
+		if w.Holds.Job != 0 {
+			busy++
+		}
+	}
+	return fmt.Sprintf("%d jobs running, %d waiting; %d workers, %d of them at work; %.1f frames/s", running, waiting, workers, busy, speed), nil
+}
+
 // tellHealth writes into the log that the journal stops or goes on.
 func (d *daemon) tellHealth(err error) {
 	if err != nil {
-		d.log.Error("nothing can be written down, so nothing is taken or handed out", "error", err)
+		d.log.Error("nothing can be written down, so nothing is taken or handed out", "error", err, "event", "degraded")
 		return
 	}
 	d.log.Info("the journal goes on")

@@ -12,13 +12,13 @@ import (
 	"flag"
 	"fmt"
 	"io"
-	"log/slog"
 	"os"
 	"os/signal"
 	"runtime/debug"
 	"syscall"
 
 	"olive-distributed/daemon/config"
+	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker/machine"
 )
 
@@ -52,7 +52,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <
 		fmt.Fprintf(stderr, "olive-worker: %v\n", err)
 		return exitUsage
 	}
-	log := slog.New(slog.NewTextHandler(stderr, nil))
+	log := systemd.NewLog(stderr)
 	if err := machine.SetPriority(cfg.Nice, cfg.IONice); err != nil {
 		log.Warn("the priority stays as it is", "error", err)
 	}

@@ -19,6 +19,7 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/hours"
 	"olive-distributed/daemon/worker/machine"
@@ -58,7 +59,12 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 	others.Go(func() { renew(ctx, identity, log) })
 	others.Go(func() { obey(ctx, cfg, w, cancel, log, signals) })
 	log.Info("ready", "worker", spec.Name, "master", address(cfg, identity), "threads", spec.Threads, "encoders", len(spec.Presets))
+	stopBeat := make(chan struct{})
+	others.Go(func() { systemd.Beat(stopBeat, func() (string, error) { return w.Now(), nil }) })
+	systemd.Ready()
 	err = w.Run(ctx)
+	systemd.Stopping()
+	close(stopBeat)
 	cancel(nil)
 	others.Wait()
 	if errors.Is(err, errStopped) {

@@ -3,6 +3,7 @@ package worker
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render"
@@ -16,6 +17,14 @@ type Task struct {
 	Span  render.Span  `json:"span"`
 	Plan  *render.Plan `json:"plan"`
 	Part  string       `json:"part"` // path of the part to write
+}
+
+// String names the task for people.
+func (t *Task) String() string {
+	if t.Sound {
+		return fmt.Sprintf("the sound of job %d", t.Job)
+	}
+	return fmt.Sprintf("frames %d to %d of job %d", t.Span.First, t.Span.End, t.Job)
 }
 
 // A Spec is how a worker introduces itself.

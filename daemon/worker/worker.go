@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/media"
@@ -36,6 +37,7 @@ type Worker struct {
 
 	once    sync.Once
 	drained chan struct{}
+	now     atomic.Value  // string: what it does
 	scene   *render.Scene // of the last task: tasks of one job share its plan
 	digest  string
 }
@@ -44,6 +46,12 @@ type Worker struct {
 type Hours interface {
 	// Open reports whether t is within the hours, and when that changes, zero for never.
 	Open(t time.Time) (open bool, until time.Time)
+}
+
+// Now tells in a line what the worker does.
+func (w *Worker) Now() string {
+	s, _ := w.now.Load().(string)
+	return cmp.Or(s, "starts")
 }
 
 // Drain lets Run end after the task in hand.
@@ -103,6 +111,7 @@ func (w *Worker) waitForHours(ctx context.Context) error {
 		if open {
 			return nil
 		}
+		w.now.Store("rests until " + until.Format(time.DateTime))
 		if err := w.sleep(ctx, until); err != nil {
 			return err
 		}
@@ -183,6 +192,7 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 		case <-ctx.Done():
 		}
 	}()
+	w.now.Store("waits for work")
 	t, err := w.Master.Next(ctx, w.Spec.Name)
 	if cause := context.Cause(ctx); err != nil && cause != nil {
 		return nil, cause
@@ -215,6 +225,7 @@ func (w *Worker) render(ctx context.Context, t *Task) (media.Part, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var p progress
+	w.now.Store("renders " + t.String())
 	var beats sync.WaitGroup
 	beats.Go(func() { w.beat(ctx, cancel, t, &p) })
 	defer beats.Wait()
