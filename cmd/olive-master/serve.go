@@ -205,12 +205,18 @@ func (d *daemon) encoders(ctx context.Context) func(context.Context) (map[string
 // observe writes what happens to jobs into the log.
 func (d *daemon) observe(e master.Event) {
 	level := slog.LevelInfo
-	if e.Kind == "failed" || e.Kind == "range-failed" {
+	if e.Kind == "failed" || e.Kind == "range-failed" || e.Kind == "worker-lost" {
 		level = slog.LevelWarn
 	}
-	args := []any{"job", e.Job, "event", e.Kind}
+	args := []any{"event", e.Kind}
+	if e.Job != 0 {
+		args = append(args, "job", e.Job)
+	}
 	if e.Worker != "" {
-		args = append(args, "worker", e.Worker, "first", e.First, "end", e.End)
+		args = append(args, "worker", e.Worker)
+	}
+	if e.End != 0 {
+		args = append(args, "range", fmt.Sprintf("%d-%d", e.First, e.End))
 	}
 	d.log.Log(context.Background(), level, e.Text, args...)
 }

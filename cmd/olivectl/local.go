@@ -34,7 +34,7 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	defer library.Close()
 	m, err := master.New(master.Config{
 		Library: library, Engine: builtin.New(library, l.threads), Folder: l.scratch,
-		Policy: localPolicy, Observe: l.show.event,
+		Policy: localPolicy, Observe: l.observe,
 	})
 	if err != nil {
 		return &exitError{exitFailed, err}
@@ -66,6 +66,13 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	master.Wait()
 	l.show.close()
 	return interrupted(ctx, err, len(requests) > 0 && requests[0].Resume)
+}
+
+// observe shows what happens to jobs; the workers are no news.
+func (l *local) observe(e master.Event) {
+	if e.Job != 0 {
+		l.show.event(e)
+	}
 }
 
 // films submits every request and waits for the films.

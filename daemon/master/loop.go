@@ -214,6 +214,12 @@ func (m *Master) carryOut(e *farm.Event) {
 		j.reopen()
 	case farm.JobForgotten:
 		m.drop(j)
+	case farm.WorkerHello:
+		m.tell(Event{Kind: "worker-new", Worker: e.Worker, Text: fmt.Sprintf("worker %s is here: %d threads", e.Worker, e.Hello.Threads)})
+	case farm.WorkerLost:
+		m.tell(Event{Kind: "worker-lost", Worker: e.Worker, Text: fmt.Sprintf("worker %s is silent: what it had goes to others", e.Worker)})
+	case farm.WorkerLeft, farm.WorkerDismissed:
+		m.tell(Event{Kind: "worker-left", Worker: e.Worker, Text: fmt.Sprintf("worker %s has left", e.Worker)})
 	}
 	if m.cfg.Stop != nil {
 		for _, name := range e.Stop {
@@ -240,6 +246,14 @@ func (m *Master) note(j *job, e Event) {
 	}
 	e.Time, e.Job = time.Now(), j.id
 	j.keepLog(e)
+	m.tell(e)
+}
+
+// tell tells the observer.
+func (m *Master) tell(e Event) {
+	if e.Time.IsZero() {
+		e.Time = time.Now()
+	}
 	if m.cfg.Observe != nil {
 		m.cfg.Observe(e)
 	}

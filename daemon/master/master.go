@@ -51,15 +51,17 @@ type Journal interface {
 	Snapshot(f *farm.Farm, done func(error))
 }
 
-// An Event is something that a user may want to know of a job.
+// An Event is something that a user may want to know of a job, or of a worker.
 type Event struct {
-	Time   time.Time `json:"time"`
-	Job    uint32    `json:"job"`
-	Kind   string    `json:"event"` // "submitted", "range-done", "range-failed", "note", "joining", "done", "failed", "cancelled"
-	Text   string    `json:"text"`
-	Worker string    `json:"worker,omitempty"`
-	First  int64     `json:"first,omitempty"`
-	End    int64     `json:"end,omitempty"`
+	Time time.Time `json:"time"`
+	Job  uint32    `json:"job,omitempty"`
+	// Kind is "submitted", "range-done", "range-failed", "note", "joining", "done", "failed",
+	// "cancelled", or without a job "worker-new", "worker-lost", "worker-left".
+	Kind   string `json:"event"`
+	Text   string `json:"text"`
+	Worker string `json:"worker,omitempty"`
+	First  int64  `json:"first,omitempty"`
+	End    int64  `json:"end,omitempty"`
 }
 
 // A Master runs a farm. Make it with [New], and let it [Master.Run].
