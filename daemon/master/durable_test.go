@@ -131,23 +131,43 @@ func TestAJobGoesOnAfterACrashAndNoAcceptedRangeIsRenderedAgain(t *testing.T) {
 
 func TestAJoinIsTakenUpAgain(t *testing.T) {
 	r := newWorld(t)
+	r.journal.stopAt = farm.JobDone
 	id := r.submit(30)
 	stop := r.crew("a")
-	if _, err := r.wait(id); err != nil {
+	// The process dies before it can write down that the film is there.
+	until(t, "the end of the join", func() bool { return r.journal.waiting() > 0 })
+	_ = r.end()
+	stop()
+	if err := os.Remove(filepath.Join(r.dir, "film.mkv")); err != nil {
 		t.Fatal(err)
 	}
-	stop()
-	_ = r.end()
-	// The process died before it could write down that the film is there. Its parts are too.
-	for i, e := range r.journal.kept {
-		if e.Kind == farm.JobDone {
-			r.journal.kept = r.journal.kept[:i]
-			break
-		}
+	r.journal = &notebook{kept: r.journal.kept}
+	r.start()
+	if film, err := r.wait(id); err != nil || film.Frames != 30 {
+		t.Errorf("film %+v, %v", film, err)
 	}
+	if _, err := os.Stat(filepath.Join(r.dir, "film.mkv")); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAJoinWithoutItsPartsFails(t *testing.T) {
+	r := newWorld(t)
+	r.journal.stopAt = farm.JobDone
+	id := r.submit(30)
+	stop := r.crew("a")
+	until(t, "the end of the join", func() bool { return r.journal.waiting() > 0 })
+	_ = r.end()
+	stop()
+	parts, _ := filepath.Glob(filepath.Join(r.dir, "jobs", "*", "*.mov"))
+	if len(parts) == 0 {
+		t.Fatal("the parts went before the film was written down")
+	}
+	os.Remove(parts[0])
+	r.journal = &notebook{kept: r.journal.kept}
 	r.start()
 	if _, err := r.wait(id); err == nil {
-		t.Error("the parts are gone, and the join passed")
+		t.Error("a film without one of its parts")
 	}
 }
 

@@ -24,6 +24,7 @@ type notebook struct {
 	kept   []farm.Event // durable
 	wait   []entry
 	held   bool
+	stopAt farm.Kind // an event of this kind holds the journal up
 	health error
 	lost   error
 }
@@ -36,6 +37,9 @@ type entry struct {
 func (n *notebook) Enqueue(events []farm.Event, done func(error)) {
 	n.mu.Lock()
 	n.wait = append(n.wait, entry{events, done})
+	for _, e := range events {
+		n.held = n.held || e.Kind == n.stopAt
+	}
 	held := n.held
 	n.mu.Unlock()
 	if !held {
