@@ -135,7 +135,7 @@ func TestAJoinIsTakenUpAgain(t *testing.T) {
 	id := r.submit(30)
 	stop := r.crew("a")
 	// The process dies before it can write down that the film is there.
-	until(t, "the end of the join", func() bool { return r.journal.waiting() > 0 })
+	until(t, "the end of the join", r.journal.stopped)
 	_ = r.end()
 	stop()
 	if err := os.Remove(filepath.Join(r.dir, "film.mkv")); err != nil {
@@ -156,7 +156,7 @@ func TestAJoinWithoutItsPartsFails(t *testing.T) {
 	r.journal.stopAt = farm.JobDone
 	id := r.submit(30)
 	stop := r.crew("a")
-	until(t, "the end of the join", func() bool { return r.journal.waiting() > 0 })
+	until(t, "the end of the join", r.journal.stopped)
 	_ = r.end()
 	stop()
 	parts, _ := filepath.Glob(filepath.Join(r.dir, "jobs", "*", "*.mov"))

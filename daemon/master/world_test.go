@@ -92,6 +92,13 @@ func (n *notebook) waiting() int {
 	return len(n.wait)
 }
 
+// stopped says whether an event that it waits for holds it up.
+func (n *notebook) stopped() bool {
+	n.mu.Lock()
+	defer n.mu.Unlock()
+	return n.held
+}
+
 // fold is the farm of what was durable, through JSON as in a log.
 func (n *notebook) fold(t *testing.T) *farm.Farm {
 	t.Helper()
