@@ -1,0 +1,52 @@
+package html
+
+import (
+	"strings"
+	"unicode"
+)
+
+// A part is a piece of a text in which all capitals have one size.
+type part struct {
+	text  string
+	small bool
+}
+
+// apply writes text in the capitals that the style wants.
+func (c caps) apply(text string) []part {
+	switch c {
+	case asWritten:
+	case uppercase:
+		text = strings.ToUpper(text)
+	case lowercase:
+		text = strings.ToLower(text)
+	case capitalize:
+		start := true
+		text = strings.Map(func(r rune) rune {
+			defer func() { start = !unicode.IsLetter(r) && !unicode.IsDigit(r) && r != '\'' }()
+			if start {
+				return unicode.ToTitle(r)
+			}
+			return r
+		}, text)
+	case smallCaps:
+		return smallCapitals(text)
+	}
+	return []part{{text: text}}
+}
+
+func smallCapitals(text string) []part {
+	var parts []part
+	for _, r := range text {
+		small := unicode.IsLower(r)
+		s := string(r)
+		if small {
+			s = strings.ToUpper(s)
+		}
+		if n := len(parts); n > 0 && parts[n-1].small == small {
+			parts[n-1].text += s
+			continue
+		}
+		parts = append(parts, part{s, small})
+	}
+	return parts
+}
