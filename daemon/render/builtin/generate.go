@@ -10,7 +10,10 @@ import (
 
 // renderEffects are Olive's "Render" category: they paint over the clip.
 var renderEffects = map[string]builder{
-	"Render/Solid": newSolid,
+	"Render/Solid":     newSolid,
+	"Render/Text":      newTitle,
+	"Render/Rich Text": newRichTitle,
+	"Render/Timecode":  newTimecode,
 }
 
 // solid paints a colour, colour bars or a checkerboard (effects notes 9.1).

@@ -174,3 +174,6 @@ func (m *Mask) sweep() {
 		}
 	}
 }
+
+// Settle gives back the memory that only Fill needs.
+func (m *Mask) Settle() { m.acc = nil }

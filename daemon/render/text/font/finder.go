@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"maps"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"syscall"
 	"time"
@@ -57,8 +59,8 @@ func (f *Finder) Match(ctx context.Context, q Query) (Match, error) {
 	return match(q, &list[0]), nil
 }
 
-// Open loads what the characters of text are set in.
-func (f *Finder) Open(ctx context.Context, q Query, text string) (*Stack, error) {
+// Open loads what runes are set in.
+func (f *Finder) Open(ctx context.Context, q Query, runes Runes) (*Stack, error) {
 	if err := f.lock(ctx); err != nil {
 		return nil, err
 	}
@@ -79,8 +81,8 @@ func (f *Finder) Open(ctx context.Context, q Query, text string) (*Stack, error)
 		return nil, fmt.Errorf("font %q: none of the installed fonts can be read", q.Family)
 	}
 	main := list[i-1].chars
-	for _, r := range text {
-		if _, known := s.other[r]; known || main.has(r) || r < ' ' {
+	for _, r := range slices.Sorted(maps.Keys(runes)) {
+		if main.has(r) || r < ' ' {
 			continue
 		}
 		if s.other[r], err = f.fallback(q, list, r); err != nil {
@@ -190,8 +192,12 @@ func (b *bounded) Write(p []byte) (int, error) {
 
 // face loads a candidate, nil when its file is no font that can be read.
 func (f *Finder) face(q Query, c *candidate) (*Face, error) {
+	variations := c.variations
+	if len(variations) == 0 && q.Bold && c.bold {
+		variations = []otf.Variation{{Tag: weight, Value: 700}} // no effect on a static font
+	}
 	key := file{
-		path: c.file, index: c.index, variations: fmt.Sprint(c.variations),
+		path: c.file, index: c.index, variations: fmt.Sprint(variations),
 		slant: q.Italic && !c.italic, embolden: q.Bold && !c.bold,
 	}
 	if face, ok := f.faces[key]; ok {
@@ -201,15 +207,11 @@ func (f *Finder) face(q Query, c *candidate) (*Face, error) {
 	if err != nil {
 		return nil, err
 	}
-	face := &Face{File: c.file, Slant: key.slant, Embolden: key.embolden, variations: c.variations}
-	faces, err := otf.ParseTTC(bytes.NewReader(data))
-	if err != nil || c.index >= len(faces) {
+	face := &Face{File: c.file, Slant: key.slant, Embolden: key.embolden, variations: variations}
+	if faces, err := otf.ParseTTC(bytes.NewReader(data)); err != nil || c.index >= len(faces) {
 		face = nil
 	} else {
 		face.font = faces[c.index].Font
-		if len(c.variations) == 0 && q.Bold && c.bold {
-			face.variations = []otf.Variation{{Tag: weight, Value: 700}} // no effect on a static font
-		}
 	}
 	if len(f.faces) >= maxFaces {
 		clear(f.faces)

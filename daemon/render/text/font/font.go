@@ -69,6 +69,16 @@ func (s *Stack) Face(r rune) *Face {
 	return s.main
 }
 
+// Runes are the characters of which a text needs the fonts.
+type Runes map[rune]struct{}
+
+// Add adds the characters of a text.
+func (s Runes) Add(text string) {
+	for _, r := range text {
+		s[r] = struct{}{}
+	}
+}
+
 // maxFamily is the longest family name that is looked up; no font has a longer one.
 const maxFamily = 200
 
