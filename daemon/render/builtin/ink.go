@@ -88,7 +88,7 @@ func (k *ink) glyph(dst *raster.Image, g *text.Glyph, dx, dy int) {
 	}
 	x, y := g.X, g.Y
 	if g.Size < pathSize {
-		x, y = math.Floor(x+.5), math.Floor(y+.5)
+		x, y = math.Floor(x*4)/4, math.Floor(y+.5)
 	}
 	c := straight(g.Color)
 	px, py := int(math.Floor(x)), int(math.Floor(y))

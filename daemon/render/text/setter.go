@@ -206,6 +206,7 @@ func (s *Setter) piece(out []run, p *paragraph, a, b int, st style, level bidi.L
 		for _, part := range s.split.Split(in, fontmap{s, st.stack}) {
 			part.Direction = in.Direction
 			o := s.shaper.ShapeNoExtents(part)
+			s.truncate(&o, st.size)
 			r := run{glyphs: o.Glyphs, face: s.ours[part.Face], style: st, level: level, start: part.RunStart, end: part.RunEnd}
 			r.space()
 			out = append(out, r)
@@ -213,6 +214,28 @@ func (s *Setter) piece(out []run, p *paragraph, a, b int, st style, level bidi.L
 		a = end
 	}
 	return out
+}
+
+// truncate makes the advances what Qt takes from FreeType: cut off to 1/64 pixel, where HarfBuzz
+// rounds them. Kerning and what else has been added stays.
+func (s *Setter) truncate(o *shaping.Output, size int) {
+	scale := fixedScale(min(max(size, 1), MaxSize), int(o.Face.Upem()))
+	for i := range o.Glyphs {
+		g := &o.Glyphs[i]
+		if g.Advance == 0 || g.GlyphID == otf.EmptyGlyph { // a mark
+			continue
+		}
+		design := int64(o.Face.HorizontalAdvance(g.GlyphID))
+		linear := (design*scale + 32) / 64 // in 1/65536 pixel
+		rounded := math.Round(float64(design) * float64(size) * float64(pixel) / float64(o.Face.Upem()))
+		g.Advance += fixed.Int26_6(linear>>10) - fixed.Int26_6(rounded)
+	}
+}
+
+// fixedScale is FreeType's scale: 1/64 pixels per unit of the font, in 1/65536.
+func fixedScale(size, upem int) int64 {
+	upem = max(upem, 1)
+	return (int64(size)*int64(pixel)*65536 + int64(upem)/2) / int64(upem)
 }
 
 // space adds the style's spacing behind every cluster and sums the advances up.
