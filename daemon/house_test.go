@@ -16,23 +16,33 @@ const module = "olive-distributed/"
 // mayImport is the plan of the house: rooms, and the rooms of ours that each may use. A room
 // that is missing here fails the test, and so does a permission that nobody uses.
 var mayImport = map[string][]string{
-	"daemon/ove":            {},
-	"daemon/farm":           {},
-	"daemon/media":          {},
-	"daemon/render":         {"daemon/ove", "daemon/media", "daemon/render/audio"},
-	"daemon/render/raster":  {},
-	"daemon/render/audio":   {"daemon/ove", "daemon/media"},
-	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
-	"daemon/worker":         {"daemon/media", "daemon/render"},
-	"daemon/master":         {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
-	"cmd/olivectl":          {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
+	"daemon/ove":                {},
+	"daemon/farm":               {},
+	"daemon/media":              {},
+	"daemon/render":             {"daemon/ove", "daemon/media", "daemon/render/audio"},
+	"daemon/render/raster":      {},
+	"daemon/render/raster/path": {},
+	"daemon/render/text":        {"daemon/render/raster/path", "daemon/render/text/font", "daemon/render/text/html"},
+	"daemon/render/text/font":   {},
+	"daemon/render/text/html":   {},
+	"daemon/render/audio":       {"daemon/ove", "daemon/media"},
+	"daemon/render/builtin": {
+		"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster",
+		"daemon/render/raster/path", "daemon/render/text", "daemon/render/text/font", "daemon/render/text/html",
+	},
+	"daemon/worker": {"daemon/media", "daemon/render"},
+	"daemon/master": {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
+	"cmd/olivectl":  {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
 }
 
 // pure are the rooms of rules: what they must not import, and why.
 var pure = map[string]string{
-	"daemon/ove":           "a project means the same everywhere",
-	"daemon/farm":          "the rules are tested without a world",
-	"daemon/render/raster": "pixels do not depend on the machine",
+	"daemon/ove":                "a project means the same everywhere",
+	"daemon/farm":               "the rules are tested without a world",
+	"daemon/render/raster":      "pixels do not depend on the machine",
+	"daemon/render/raster/path": "likewise",
+	"daemon/render/text":        "type is set alike everywhere; fonts are found before",
+	"daemon/render/text/html":   "a project means the same everywhere",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}

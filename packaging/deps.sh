@@ -12,6 +12,10 @@ need ffprobe ffmpeg
 need gcc gcc
 need shellcheck shellcheck
 need git git
+need fc-match fontconfig
+if ! { command -v fc-list && fc-list ':family=DejaVu Sans' file | grep -q .; } >/dev/null 2>&1; then
+	missing+=(fonts-dejavu-core)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

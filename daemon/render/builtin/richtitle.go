@@ -1,9 +1,14 @@
 package builtin
 
 import (
+	"cmp"
 	"context"
+	"fmt"
 	"image"
+	"maps"
 	"math"
+	"slices"
+	"strings"
 
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
@@ -38,7 +43,7 @@ const (
 	scrollRight
 )
 
-// richUpright is Olive's number for the middle, here both of Qt's flags.
+// richMiddle is Olive's number for the middle, here both of Qt's flags.
 const richMiddle = text.VCenter | text.HCenter
 
 // A richLook is one appearance of a document.
@@ -51,13 +56,15 @@ type richLook struct {
 
 func newRichTitle(e *ove.Effect, env effectEnv) effect {
 	return effect{pass: &richTitle{
-		text: e.Steps(0, "text", sampleDocument), padding: e.Curve(1, "padding", 0),
+		text: richText(e), padding: e.Curve(1, "padding", 0),
 		posX: e.Curve(2, "posx", 0), posY: e.Curve(2, "posy", 0),
 		upright: e.Steps(3, "valign", "132"), scroll: e.Steps(4, "autoscroll", "0"),
 		shadow: newShadowFields(e, 5, [4]float64{}),
 		layer:  env.layer, finder: env.layer.stage.scene.fonts, ink: newInk(),
 	}}
 }
+
+func richText(e *ove.Effect) ove.Steps { return e.Steps(0, "text", sampleDocument) }
 
 // sampleDocument is what Olive puts in a new effect.
 const sampleDocument = `<html><body style="color: #ffffff; font-size: 36pt;"><center>Sample Text</center></body></html>`
@@ -68,12 +75,24 @@ func (t *richTitle) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
+	t.fonts, err = openFonts(ctx, t.finder, t.needs())
+	return err
+}
+
+func (t *richTitle) needs() map[font.Query]font.Runes {
 	need := map[font.Query]font.Runes{}
 	for s := range t.text.Values() {
 		text.Needs(html.Parse(s), need)
 	}
-	t.fonts, err = openFonts(ctx, t.finder, need)
-	return err
+	return need
+}
+
+// asks are the fonts that the effect's text is set in.
+func (t *richTitle) asks() []font.Query {
+	list := slices.SortedFunc(maps.Keys(t.needs()), func(a, b font.Query) int {
+		return cmp.Or(cmp.Compare(a.Family, b.Family), strings.Compare(fmt.Sprint(a), fmt.Sprint(b)))
+	})
+	return slices.CompactFunc(list, func(a, b font.Query) bool { return a.Family == b.Family })
 }
 
 // maxFonts bounds the families of one effect; what is beyond is set in the default family.

@@ -45,7 +45,7 @@ type titleLook struct {
 func newTitle(e *ove.Effect, env effectEnv) effect {
 	white, black := color.NRGBA{255, 255, 255, 255}, color.NRGBA{A: 255}
 	return effect{pass: &title{
-		text: e.Steps(0, "text", "Sample Text"), font: e.Steps(1, "font", ""),
+		text: e.Steps(0, "text", "Sample Text"), font: titleFont(e),
 		size: e.Curve(2, "size", 48), color: e.ColorCurve(3, "color", white),
 		across: e.Steps(4, "halign", "4"), upright: e.Steps(4, "valign", "128"),
 		wrap: e.Steps(5, "wordwrap", "1"), padding: e.Curve(6, "padding", 0),
@@ -56,6 +56,8 @@ func newTitle(e *ove.Effect, env effectEnv) effect {
 		finder:       env.layer.stage.scene.fonts, ink: newInk(),
 	}}
 }
+
+func titleFont(e *ove.Effect) ove.Steps { return e.Steps(1, "font", "") }
 
 // maxFamilies bounds the fonts of one effect; what is beyond is set in the default family.
 const maxFamilies = 64
@@ -88,6 +90,15 @@ func (t *title) open(ctx context.Context) error {
 		t.stacks[family] = stack
 	}
 	return nil
+}
+
+// asks are the fonts that the effect's text is set in.
+func (t *title) asks() []font.Query {
+	var list []font.Query
+	for _, family := range fontFamilies(t.font)[1:] {
+		list = append(list, font.Query{Family: family})
+	}
+	return list
 }
 
 func (t *title) constant() bool {

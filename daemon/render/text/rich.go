@@ -200,6 +200,10 @@ func (c *compositor) line(g *setting, from, to int, indent float64, last bool) {
 	}
 	top := c.advance(g, m)
 	width := lineWidth(runs)
+	if c.probe {
+		c.widest = max(c.widest, g.left+indent+width.float()+documentMargin+g.b.Right)
+		return
+	}
 	free := g.right - g.left - indent - width.float()
 	x := g.left
 	if !g.p.rtl {
@@ -222,9 +226,6 @@ func (c *compositor) line(g *setting, from, to int, indent float64, last bool) {
 		x = max(x, g.left)
 	}
 	c.widest = max(c.widest, x+width.float()+documentMargin+g.b.Right)
-	if c.probe {
-		return
-	}
 	visual(runs)
 	c.paint(g, runs, x, top, m, gap)
 }
@@ -338,13 +339,13 @@ func (c *compositor) decorate(st *html.Style, r *run, x0, x1, base float64) {
 	}
 	under, thick := c.s.stroke(r.style.stack.Main(), r.style.size)
 	ascent := float64(c.s.metrics(r.style.stack.Main(), r.style.size).ascent)
-	line := func(on bool, y float64) {
+	line := func(on bool, middle float64) {
 		if on {
-			y = math.Floor(y + .5)
-			c.Over = append(c.Over, Box{math.Floor(x0), y, math.Floor(x1), y + thick, st.Color})
+			y := math.Floor(middle - thick/2 + .5)
+			c.Over = append(c.Over, Box{math.Floor(x0), y, math.Floor(x1), y + math.Floor(thick+.5), st.Color})
 		}
 	}
 	line(st.Underline, base+under)
-	line(st.Strike, base-math.Floor(ascent/3))
+	line(st.Strike, base-ascent/3)
 	line(st.Overline, base-ascent)
 }

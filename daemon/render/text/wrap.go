@@ -79,11 +79,16 @@ func (w *wrapper) trim(from, to int) int {
 	return to
 }
 
-// stroke returns where a face's underline lies below the baseline and how thick it is, in
-// pixels.
+// stroke returns how far the middle of a face's underline lies below the baseline and how thick
+// it is, in pixels, where Qt draws it: half a pixel below the next whole one, within the descent.
 func (s *Setter) stroke(f *font.Face, size int) (under, thick float64) {
 	face, scale := s.face(f), float64(size)/float64(max(f.Units(), 1))
-	under = -float64(face.LineMetric(otf.UnderlinePosition)) * scale
-	thick = math.Max(1, math.Floor(float64(face.LineMetric(otf.UnderlineThickness))*scale+.5))
+	wide := float64(face.LineMetric(otf.UnderlineThickness))
+	thick = math.Max(1, wide*scale)
+	offset := (wide/2 - float64(face.LineMetric(otf.UnderlinePosition))) * scale
+	under = math.Ceil(offset) + .5
+	if descent := float64(s.metrics(f, size).descent); offset <= descent {
+		under = min(under, descent-.5)
+	}
 	return under, thick
 }
