@@ -40,21 +40,6 @@ func (m *Image) Tint(color uint32) {
 	}
 }
 
-// Fade multiplies the rectangle [x0,x1) x [y0,y1), cut to the picture, by f, clamped to 0..1.
-func (m *Image) Fade(x0, y0, x1, y1 int, f float64) {
-	x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, m.W), min(y1, m.H)
-	factor := fixedFactor(f)
-	if x0 >= x1 || factor == one {
-		return
-	}
-	for y := y0; y < y1; y++ {
-		row := m.Row(y)[x0:x1]
-		for i, p := range row {
-			row[i] = scale(p, factor)
-		}
-	}
-}
-
 // blurStrength is, by radius from 1 on, how much of the next byte the alpha blur takes in, in
 // 1/16; more than the longest radius takes 1 (effects notes 9.5).
 var blurStrength = [...]int32{14, 10, 8, 6, 5, 5, 4, 3, 3, 3, 3, 2, 2, 2, 2, 2, 2}
