@@ -125,9 +125,8 @@ func (t *richTitle) run(in, out *raster.Texture, now moment, _ *shape) {
 		t.ink.begin()
 		if s := &look.shadow; s.on {
 			t.ink.page(m, t.page, look.x+s.dx, look.y+s.dy)
-			m.BlurAlpha(s.soft)
-			m.Tint(straight(s.color))
-			t.ink.box = image.Rect(0, 0, m.W, m.H)
+			t.ink.box = m.BlurAlpha(t.ink.box, s.soft)
+			m.Tint(t.ink.box, straight(s.color))
 		}
 		t.ink.page(m, t.page, look.x, look.y)
 		return t.ink.box

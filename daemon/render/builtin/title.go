@@ -172,10 +172,7 @@ func (t *title) paint(m *raster.Image, l *titleLook) {
 	t.ink.outlines(&p, glyphs, m.W, m.H, margin)
 	if s := &l.shadow; s.on {
 		t.ink.fill(m, &p, float64(s.dx), float64(s.dy), s.paint)
-		if s.soft > 0 {
-			m.BlurAlpha(s.soft)
-			t.ink.box = image.Rect(0, 0, m.W, m.H)
-		}
+		t.ink.box = m.BlurAlpha(t.ink.box, s.soft)
 	}
 	if l.outline > 0 {
 		var pen path.Path

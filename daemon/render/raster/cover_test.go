@@ -2,6 +2,7 @@ package raster
 
 import (
 	"fmt"
+	"image"
 	"math/rand/v2"
 	"testing"
 )
@@ -56,7 +57,7 @@ func TestBlurAlphaIsTheLiteralFilter(t *testing.T) {
 			if radius > 0 {
 				literalBlur(alpha, m.W, m.H, radius)
 			}
-			m.BlurAlpha(radius)
+			m.BlurAlpha(image.Rect(-5, -5, 99, 99), radius)
 			for i, p := range m.Pix {
 				if int(p>>24) != alpha[i] || p&0xffffff != before[i]&0xffffff {
 					t.Fatalf("pixel %d,%d is %08x of %08x, want alpha %02x", i%m.W, i/m.W, p, before[i], alpha[i])
@@ -64,7 +65,28 @@ func TestBlurAlphaIsTheLiteralFilter(t *testing.T) {
 			}
 		})
 	}
-	NewImage(0, 5).BlurAlpha(3)
+	NewImage(0, 5).BlurAlpha(image.Rect(0, 0, 5, 5), 3)
+}
+
+// TestBlurAlphaReachesAsFarAsItMust: knowing where there is ink changes nothing.
+func TestBlurAlphaReachesAsFarAsItMust(t *testing.T) {
+	for radius := 1; radius < 20; radius++ {
+		m := NewImage(400, 300)
+		alpha := make([]int, len(m.Pix))
+		ink := image.Rect(150, 120, 180, 130)
+		for i := range m.Pix {
+			if image.Pt(i%m.W, i/m.W).In(ink) {
+				m.Pix[i], alpha[i] = 0xff<<24, 255
+			}
+		}
+		literalBlur(alpha, m.W, m.H, radius)
+		box := m.BlurAlpha(ink, radius)
+		for i, p := range m.Pix {
+			if int(p>>24) != alpha[i] || p != 0 && !image.Pt(i%m.W, i/m.W).In(box) {
+				t.Fatalf("radius %d, box %v: pixel %d,%d is %d, want %d", radius, box, i%m.W, i/m.W, p>>24, alpha[i])
+			}
+		}
+	}
 }
 
 func TestCoverMixesByCoverage(t *testing.T) {
@@ -106,7 +128,7 @@ func TestOverBoxTouchesTheBoxOnly(t *testing.T) {
 func TestTintKeepsAlpha(t *testing.T) {
 	m := NewImage(2, 1)
 	m.Pix[0], m.Pix[1] = 0x80ffffff, 0xff000000
-	m.Tint(Color(255, 0, 0, 255))
+	m.Tint(image.Rect(0, 0, 2, 1), Color(255, 0, 0, 255))
 	if m.Pix[0] != 0x80000080 || m.Pix[1] != 0xff0000ff {
 		t.Errorf("tinted to %08x, %08x", m.Pix[0], m.Pix[1])
 	}
@@ -117,6 +139,6 @@ func BenchmarkBlurAlpha(b *testing.B) {
 	m.FillRect(100, 100, 1800, 900, 0xff00ff00)
 	b.ReportAllocs()
 	for b.Loop() {
-		m.BlurAlpha(6)
+		m.BlurAlpha(image.Rect(0, 0, 1920, 1080), 6)
 	}
 }
