@@ -29,6 +29,7 @@ type stampKey struct {
 	id   font.GID
 	size int
 	x, y uint8 // of the pen within its pixel, in 1/64
+	hint bool
 }
 
 func newInk() *ink { return &ink{setter: text.NewSetter(), stamps: map[stampKey]*path.Mask{}} }
@@ -77,22 +78,19 @@ func near(g *text.Glyph, dx, dy float64, w, h int, margin float64) bool {
 	return x > -far && y > -far && x < float64(w)+far && y < float64(h)+far
 }
 
-// Qt draws letters of this many pixels and more as paths, smaller ones from a cache of pictures
-// in which the pen stands on whole pixels.
-const pathSize = 64
-
-// glyph paints one glyph moved by whole pixels.
+// glyph paints one glyph moved by whole pixels. Qt draws small letters from pictures in which the
+// pen stands on quarters of a pixel, cut off.
 func (k *ink) glyph(dst *raster.Image, g *text.Glyph, dx, dy int) {
 	if !near(g, float64(dx), float64(dy), dst.W, dst.H, 0) {
 		return
 	}
 	x, y := g.X, g.Y
-	if g.Size < pathSize {
+	if g.Size < text.PathSize {
 		x, y = math.Floor(x*4)/4, math.Floor(y+.5)
 	}
 	c := straight(g.Color)
 	px, py := int(math.Floor(x)), int(math.Floor(y))
-	key := stampKey{face: g.Face, id: g.ID, size: g.Size, x: uint8((x - float64(px)) * 64), y: uint8((y - float64(py)) * 64)}
+	key := stampKey{face: g.Face, id: g.ID, size: g.Size, hint: g.Hint, x: uint8((x - float64(px)) * 64), y: uint8((y - float64(py)) * 64)}
 	fx, fy := float64(key.x)/64, float64(key.y)/64
 	if g.Size > 512 { // too large to keep
 		k.path.Reset()

@@ -9,7 +9,6 @@ import (
 // An overlay is the picture that a generator puts over its clip. It is kept for as long as it
 // shows the same look, whatever the clip below it does. look is all that the picture depends on.
 type overlay[look comparable] struct {
-	layer *layer
 	img   raster.Image
 	box   image.Rectangle // outside of which the picture is empty
 	shown look

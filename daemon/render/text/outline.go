@@ -6,6 +6,8 @@ import (
 	"github.com/go-text/typesetting/font/opentype"
 
 	"olive-distributed/daemon/render/raster/path"
+	"olive-distributed/daemon/render/text/font"
+	"olive-distributed/daemon/render/text/hint"
 )
 
 // slant is how far the synthetic italic leans, weight how much of a size the synthetic bold
@@ -22,15 +24,20 @@ func (s *Setter) Outline(p *path.Path, g *Glyph, x, y float64) {
 	if !ok {
 		return
 	}
+	fit := s.fit(g, outline.Segments)
 	scale := float64(g.Size) * float64(pixel) / float64(max(g.Face.Units(), 1))
 	at := func(a opentype.SegmentPoint) path.Point {
 		px, py := float64(a.X), float64(a.Y)
 		if g.Face.Slant {
 			px += float64(py * slant)
 		}
+		height := float64(py * scale)
+		if g.Hint {
+			height = fit.Y(py)
+		}
 		return path.Point{
 			X: x + math.Round(float64(px*scale))/float64(pixel),
-			Y: y - math.Round(float64(py*scale))/float64(pixel),
+			Y: y - math.Round(height)/float64(pixel),
 		}
 	}
 	var own path.Path
@@ -56,4 +63,57 @@ func (s *Setter) Outline(p *path.Path, g *Glyph, x, y float64) {
 		p.Append(&own, path.Point{})
 		p.Stroke(&own, float64(g.Size)*weight)
 	}
+}
+
+// fit is how the glyph's heights move to whole pixels.
+func (s *Setter) fit(g *Glyph, segments []opentype.Segment) (f hint.Fit) {
+	if !g.Hint {
+		return f
+	}
+	m := s.hints[g.Face]
+	if m == nil {
+		m = s.measure(g.Face)
+		s.hints[g.Face] = m
+	}
+	return m.Fit(contours(segments), g.Size)
+}
+
+// measure takes a font's heights from its letters.
+func (s *Setter) measure(f *font.Face) *hint.Metrics {
+	face := s.face(f)
+	return hint.New(f.Units(), func(r rune) hint.Outline {
+		id, ok := face.NominalGlyph(r)
+		if !ok {
+			return nil
+		}
+		outline, _ := face.GlyphDataOutline(id)
+		return contours(outline.Segments)
+	})
+}
+
+// contours are the points of an outline, those of closed contours once.
+func contours(segments []opentype.Segment) hint.Outline {
+	var out hint.Outline
+	var c []hint.Point
+	flush := func() {
+		if n := len(c); n > 1 && c[0].X == c[n-1].X && c[0].Y == c[n-1].Y {
+			c = c[:n-1]
+		}
+		if len(c) > 0 {
+			out = append(out, c)
+		}
+		c = nil
+	}
+	for i := range segments {
+		seg := &segments[i]
+		if seg.Op == opentype.SegmentOpMoveTo {
+			flush()
+		}
+		args := seg.ArgsSlice()
+		for j, a := range args {
+			c = append(c, hint.Point{X: float64(a.X), Y: float64(a.Y), On: j == len(args)-1})
+		}
+	}
+	flush()
+	return out
 }

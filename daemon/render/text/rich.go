@@ -61,6 +61,10 @@ func Needs(doc *html.Document, need map[font.Query]font.Runes) {
 	}
 }
 
+// PathSize is the size in pixels from which on Qt draws a document's letters as paths. Smaller
+// ones are hinted, and kept as pictures.
+const PathSize = 64
+
 // documentMargin is Qt's default on all sides.
 const documentMargin = 4
 
@@ -312,7 +316,11 @@ func (c *compositor) paint(g *setting, runs []run, x, top float64, m metrics, ga
 		from := x + pen.float()
 		own := c.s.metrics(r.face, r.style.size)
 		base := top + float64(m.ascent-raise(st.Script, own))
+		n := len(c.Glyphs)
 		c.Glyphs = r.place(c.Glyphs, from, base, st.Color)
+		for j := range c.Glyphs[n:] {
+			c.Glyphs[n+j].Hint = r.hint && r.style.size < PathSize
+		}
 		pen = r.move(pen)
 		to := x + pen.float()
 		if st.Background.A > 0 {

@@ -21,6 +21,7 @@ import (
 	"golang.org/x/image/math/fixed"
 
 	"olive-distributed/daemon/render/text/font"
+	"olive-distributed/daemon/render/text/hint"
 )
 
 // MaxRunes is how much text is set; the rest is left out.
@@ -36,6 +37,7 @@ type Glyph struct {
 	Size  int     // of the letters in pixels
 	X, Y  float64 // of the pen, on the baseline
 	Color color.NRGBA
+	Hint  bool // strokes are moved to whole pixels, as Qt does in small letters
 }
 
 // A Setter lays out text. It keeps memory from one call to the next and must not be used by two
@@ -47,11 +49,12 @@ type Setter struct {
 	breaks segmenter.Segmenter
 	faces  map[*font.Face]*otf.Face
 	ours   map[*otf.Face]*font.Face
+	hints  map[*font.Face]*hint.Metrics
 }
 
 // NewSetter returns a Setter.
 func NewSetter() *Setter {
-	return &Setter{faces: map[*font.Face]*otf.Face{}, ours: map[*otf.Face]*font.Face{}}
+	return &Setter{faces: map[*font.Face]*otf.Face{}, ours: map[*otf.Face]*font.Face{}, hints: map[*font.Face]*hint.Metrics{}}
 }
 
 func (s *Setter) face(f *font.Face) *otf.Face {
@@ -155,6 +158,7 @@ type run struct {
 	start   int // in the text
 	end     int
 	tab     bool
+	hint    bool // its script is one that is hinted
 	advance units
 }
 
@@ -207,7 +211,7 @@ func (s *Setter) piece(out []run, p *paragraph, a, b int, st style, level bidi.L
 			part.Direction = in.Direction
 			o := s.shaper.ShapeNoExtents(part)
 			s.truncate(&o, st.size)
-			r := run{glyphs: o.Glyphs, face: s.ours[part.Face], style: st, level: level, start: part.RunStart, end: part.RunEnd}
+			r := run{glyphs: o.Glyphs, face: s.ours[part.Face], style: st, level: level, start: part.RunStart, end: part.RunEnd, hint: hinted(part.Script)}
 			r.space()
 			out = append(out, r)
 		}
@@ -236,6 +240,15 @@ func (s *Setter) truncate(o *shaping.Output, size int) {
 func fixedScale(size, upem int) int64 {
 	upem = max(upem, 1)
 	return (int64(size)*int64(pixel)*65536 + int64(upem)/2) / int64(upem)
+}
+
+// hinted reports whether letters of a script are moved to whole pixels.
+func hinted(script language.Script) bool {
+	switch script {
+	case language.Latin, language.Greek, language.Cyrillic, language.Common, language.Inherited:
+		return true
+	}
+	return false
 }
 
 // space adds the style's spacing behind every cluster and sums the advances up.
