@@ -22,8 +22,9 @@ var mayImport = map[string][]string{
 	"daemon/render":             {"daemon/ove", "daemon/media", "daemon/render/audio"},
 	"daemon/render/raster":      {},
 	"daemon/render/raster/path": {},
-	"daemon/render/text":        {"daemon/render/raster/path", "daemon/render/text/font", "daemon/render/text/html"},
+	"daemon/render/text":        {"daemon/render/raster/path", "daemon/render/text/font", "daemon/render/text/hint", "daemon/render/text/html"},
 	"daemon/render/text/font":   {},
+	"daemon/render/text/hint":   {},
 	"daemon/render/text/html":   {},
 	"daemon/render/audio":       {"daemon/ove", "daemon/media"},
 	"daemon/render/builtin": {
@@ -42,6 +43,7 @@ var pure = map[string]string{
 	"daemon/render/raster":      "pixels do not depend on the machine",
 	"daemon/render/raster/path": "likewise",
 	"daemon/render/text":        "type is set alike everywhere; fonts are found before",
+	"daemon/render/text/hint":   "likewise",
 	"daemon/render/text/html":   "a project means the same everywhere",
 }
 

@@ -16,8 +16,9 @@ type overlay[look comparable] struct {
 }
 
 // run puts the overlay over in, painting it anew when the look has changed. paint gets a
-// transparent picture and returns the part of it that it has touched.
-func (o *overlay[look]) run(in, out *raster.Texture, want look, paint func(*raster.Image) image.Rectangle) {
+// transparent picture and returns the part of it that it has touched. l is the clip's layer: over a
+// nest the overlay is multiplied by the nest's tint.
+func (o *overlay[look]) run(l *layer, in, out *raster.Texture, want look, paint func(*raster.Image) image.Rectangle) {
 	if !o.drawn || o.shown != want || o.img.W != out.W || o.img.H != out.H {
 		o.img.Resize(out.W, out.H)
 		o.img.Clear(0, out.H)
@@ -30,6 +31,5 @@ func (o *overlay[look]) run(in, out *raster.Texture, want look, paint func(*rast
 		copy(out.Pix, in.Pix)
 		out.Opaque = in.Opaque
 	}
-	b := o.box
-	out.OverBox(&o.img, b.Min.X, b.Min.Y, b.Max.X, b.Max.Y)
+	out.OverBox(&o.img, o.box, l.tint)
 }

@@ -121,7 +121,7 @@ func (t *richTitle) constant() bool {
 
 func (t *richTitle) run(in, out *raster.Texture, now moment, _ *shape) {
 	look := t.look(now.frame, out.W, out.H)
-	t.overlay.run(in, out, look, func(m *raster.Image) image.Rectangle {
+	t.overlay.run(t.layer, in, out, look, func(m *raster.Image) image.Rectangle {
 		t.ink.begin()
 		if s := &look.shadow; s.on {
 			t.ink.page(m, t.page, look.x+s.dx, look.y+s.dy)

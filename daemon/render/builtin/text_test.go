@@ -225,6 +225,24 @@ func TestTimecodeShowsTheOutermostSequence(t *testing.T) {
 	}
 }
 
+// TestGeneratorsOverANestHaveItsTint: the opacity of the nest's last clip counts for what is
+// painted on the nest, and once more for the whole (effects notes 9 and 15.13).
+func TestGeneratorsOverANestHaveItsTint(t *testing.T) {
+	inner := sequence(2, 64, 64, clip(0, 1, 0, 100, "", transformXML(32, 32, 100, 50)+solidXML("#0000ff", 100)))
+	for name, effect := range map[string]string{
+		"a solid": solidXML("#ff0000", 100),
+		"a text":  titleXML("text=l", "size=300", "color=#ff0000", "posy=50"),
+	} {
+		t.Run(name, func(t *testing.T) {
+			s := open(t, project(t, sequence(1, 64, 64, `<clip id="0" enabled="1" name="n" clipin="0" in="0" out="60" track="-1" speed="1" type="2" sequence="2"><linked/>`+effect+`</clip>`), inner), 1)
+			compose(t, s, 0)
+			if got := pixel(s, 32, 32); got != [4]int{64, 0, 32, 96} {
+				t.Errorf("the pixel is %v, want [64 0 32 96]", got)
+			}
+		})
+	}
+}
+
 // TestScrollingMovesTheSamePicture: every frame is the still document in another place.
 func TestScrollingMovesTheSamePicture(t *testing.T) {
 	still := shot(t, 300, 200, richXML("valign=32"))

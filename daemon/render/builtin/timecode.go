@@ -72,7 +72,7 @@ func (t *timecode) run(in, out *raster.Texture, now moment, _ *shape) {
 		dx:   whole(t.offsetX.At(f)), dy: whole(t.offsetY.At(f)),
 	}
 	look.back.A = uint8(min(max(math.Ceil(t.opacity.At(f)*2.55), 0), 255))
-	t.overlay.run(in, out, look, func(m *raster.Image) image.Rectangle {
+	t.overlay.run(t.layer, in, out, look, func(m *raster.Image) image.Rectangle {
 		t.ink.begin()
 		t.paint(m, &look)
 		return t.ink.box

@@ -22,6 +22,7 @@ type title struct {
 	outlineColor                      ove.ColorCurve
 	outlineWidth                      ove.Curve
 	shadow                            shadowFields
+	layer                             *layer
 	finder                            *font.Finder
 	stacks                            map[string]*font.Stack // by family
 	ink                               *ink
@@ -53,7 +54,7 @@ func newTitle(e *ove.Effect, env effectEnv) effect {
 		outline: e.Steps(8, "outline", "0"), outlineColor: e.ColorCurve(9, "outlinecolor", black),
 		outlineWidth: e.Curve(10, "outlinewidth", 20),
 		shadow:       newShadowFields(e, 11, [4]float64{45, 5, 5, 80}),
-		finder:       env.layer.stage.scene.fonts, ink: newInk(),
+		layer:        env.layer, finder: env.layer.stage.scene.fonts, ink: newInk(),
 	}}
 }
 
@@ -143,7 +144,7 @@ func whole(v float64) int { return int(bounded(v)) }
 
 func (t *title) run(in, out *raster.Texture, now moment, _ *shape) {
 	look := t.look(float64(now.frame))
-	t.overlay.run(in, out, look, func(m *raster.Image) image.Rectangle {
+	t.overlay.run(t.layer, in, out, look, func(m *raster.Image) image.Rectangle {
 		t.ink.begin()
 		t.paint(m, &look)
 		return t.ink.box

@@ -18,19 +18,21 @@ func (m *Image) Cover(x, y int, coverage []uint8, color uint32) {
 	}
 }
 
-// OverBox puts the rectangle [x0,x1) x [y0,y1) of src, of the same size, over the picture; the
-// rectangle is cut to it.
-func (m *Image) OverBox(src *Image, x0, y0, x1, y1 int) {
-	x0, y0, x1, y1 = max(x0, 0), max(y0, 0), min(x1, m.W), min(y1, m.H)
-	if x0 >= x1 {
-		return
-	}
-	for y := y0; y < y1; y++ {
-		from, to := src.Row(y)[x0:x1], m.Row(y)[x0:x1]
+// OverBox puts src, of the same size, over the picture within box, which is cut to it. The pixels
+// of src are multiplied by opacity, clamped to 0..1, and rounded before.
+func (m *Image) OverBox(src *Image, box image.Rectangle, opacity float64) {
+	box = box.Intersect(image.Rect(0, 0, m.W, m.H))
+	f := fixedFactor(opacity)
+	for y := box.Min.Y; y < box.Max.Y; y++ {
+		from, to := src.Row(y)[box.Min.X:box.Max.X], m.Row(y)[box.Min.X:box.Max.X]
 		for i, s := range from {
-			if s != 0 {
-				to[i] = over(s, to[i])
+			if s == 0 {
+				continue
 			}
+			if f != one {
+				s = scale(s, f)
+			}
+			to[i] = over(s, to[i])
 		}
 	}
 }

@@ -114,15 +114,20 @@ func TestCoverMixesByCoverage(t *testing.T) {
 func TestOverBoxTouchesTheBoxOnly(t *testing.T) {
 	dst, src := NewImage(4, 4), NewImage(4, 4)
 	src.FillRect(0, 0, 4, 4, 0xff112233)
-	dst.OverBox(src, 1, -5, 3, 2)
+	dst.OverBox(src, image.Rect(1, -5, 3, 2), 1)
 	for i, p := range dst.Pix {
 		x, y := i%4, i/4
 		if want := x >= 1 && x < 3 && y < 2; (p != 0) != want {
 			t.Errorf("pixel %d,%d = %08x", x, y, p)
 		}
 	}
-	dst.OverBox(src, 3, 0, 3, 4)
-	dst.OverBox(src, 9, 9, 12, 12)
+	dst.OverBox(src, image.Rect(3, 0, 3, 4), 1)
+	dst.OverBox(src, image.Rect(9, 9, 12, 12), 1)
+	src.FillRect(0, 0, 4, 4, 0xff0000ff)
+	dst.OverBox(src, image.Rect(0, 3, 1, 4), .5)
+	if dst.Pix[12] != 0x80000080 {
+		t.Errorf("half of red is %08x", dst.Pix[12])
+	}
 }
 
 func TestTintKeepsAlpha(t *testing.T) {

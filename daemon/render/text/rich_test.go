@@ -216,14 +216,14 @@ func check(t *testing.T, glyphs []Glyph) {
 func TestLimits(t *testing.T) {
 	s := NewSetter()
 	for name, text := range map[string]string{
-		"one line":      strings.Repeat("a", 300_000),
-		"many words":    strings.Repeat("ab ", 100_000),
+		"one line":      strings.Repeat("a", 120_000),
+		"many words":    strings.Repeat("ab ", 20_000),
 		"many lines":    strings.Repeat("\n", 300_000),
-		"many tabs":     strings.Repeat("\t", 100_000),
-		"many marks":    "e" + strings.Repeat("\u0301", 100_000),
-		"many turns":    strings.Repeat("aא", 50_000),
-		"many nestings": strings.Repeat("\u202e(", 50_000),
-		"invalid":       strings.Repeat("\xff", 100_000),
+		"many tabs":     strings.Repeat("\t", 20_000),
+		"many marks":    "e" + strings.Repeat("\u0301", 20_000),
+		"many turns":    strings.Repeat("aא", 10_000),
+		"many nestings": strings.Repeat("\u202e(", 10_000),
+		"invalid":       strings.Repeat("\xff", 20_000),
 	} {
 		t.Run(name, func(t *testing.T) {
 			check(t, s.Plain(Plain{Text: text, Fonts: stack(t, text), Size: 1 << 40, Width: 500, Height: 400, Across: Justify, Wrap: true}))

@@ -249,3 +249,50 @@ func load(t testing.TB, doc *html.Document) (*html.Document, Fonts) {
 	}
 	return doc, fonts
 }
+
+// TestHintedHeights: where the letters of DejaVu Sans end in Olive's renders of Rich Text.
+func TestHintedHeights(t *testing.T) {
+	s := NewSetter()
+	for _, c := range []struct {
+		letter       string
+		size         int
+		above, below float64 // the baseline, in pixels
+	}{
+		{"x", 19, 11, 0},
+		{"d", 19, 15, 0},
+		{"p", 19, 11, 4},
+		{"h", 48, 37, 0},
+		{"R", 48, 35, 0},
+		{"c", 48, 26.5, .5},
+		{"p", 48, 26.5, 10},
+	} {
+		l := s.Line(c.letter, stack(t, c.letter), c.size)
+		l.Glyphs[0].Hint = true
+		var p path.Path
+		s.Outline(&p, &l.Glyphs[0], 0, 0)
+		var m path.Mask
+		m.Fill(&p, 0, 100, image.Rect(0, 0, 100, 200))
+		above, below := extent(&m)
+		if math.Abs(100-above-c.above) > .1 || math.Abs(below-100-c.below) > .1 {
+			t.Errorf("%s of %d pixels reaches %.2f above and %.2f below its baseline, want %g and %g", c.letter, c.size, 100-above, below-100, c.above, c.below)
+		}
+	}
+}
+
+// extent is where a shape begins and ends, read off the fullest pixel of its first and last row.
+func extent(m *path.Mask) (top, bottom float64) {
+	first, last := -1, 0
+	fullest := make([]float64, m.H)
+	for y := range m.H {
+		for _, c := range m.Pix[y*m.W : (y+1)*m.W] {
+			fullest[y] = max(fullest[y], float64(c)/255)
+		}
+		if fullest[y] > 0 {
+			if first < 0 {
+				first = y
+			}
+			last = y
+		}
+	}
+	return float64(m.Y+first+1) - fullest[first], float64(m.Y+last) + fullest[last]
+}

@@ -50,3 +50,20 @@ func smallCapitals(text string) []part {
 	}
 	return parts
 }
+
+// plain drops characters that no font shows and that would confuse the layout.
+func plain(c rune) rune {
+	switch {
+	case c == '\t' || c == '\n':
+		return c
+	case c == '\r' || c == 0xfeff || c == 0xfffc:
+		return 0
+	case c == '\v' || c == '\f' || c == 0x85 || c == 0x2029:
+		return '\n'
+	case c == LineBreak:
+		return LineBreak
+	case unicode.IsControl(c):
+		return 0
+	}
+	return c
+}

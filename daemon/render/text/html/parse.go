@@ -2,7 +2,6 @@ package html
 
 import (
 	"strings"
-	"unicode"
 
 	"golang.org/x/net/html"
 )
@@ -278,23 +277,6 @@ func (r *reader) text(s string) {
 	}
 }
 
-// plain drops characters that no font shows and that would confuse the layout.
-func plain(c rune) rune {
-	switch {
-	case c == '\t' || c == '\n':
-		return c
-	case c == '\r' || c == 0xfeff || c == 0xfffc:
-		return 0
-	case c == '\v' || c == '\f' || c == 0x85 || c == 0x2029:
-		return '\n'
-	case c == LineBreak:
-		return LineBreak
-	case unicode.IsControl(c):
-		return 0
-	}
-	return c
-}
-
 // add appends text of one style.
 func (r *reader) add(text string, style *Style) {
 	for _, part := range style.caps.apply(text) {
@@ -302,26 +284,5 @@ func (r *reader) add(text string, style *Style) {
 		s.smaller = part.small
 		r.spans++
 		r.block.Spans = append(r.block.Spans, Span{part.text, s})
-	}
-}
-
-// maxRule is how long the rules for one tag may be.
-const maxRule = 4 << 10
-
-// readSheet keeps the rules of a style sheet for plain tag names.
-func (r *reader) readSheet(css string) {
-	for range maxRules {
-		selectors, rest, ok := strings.Cut(css, "{")
-		if !ok {
-			return
-		}
-		body, after, _ := strings.Cut(rest, "}")
-		for name := range strings.SplitSeq(selectors[:min(len(selectors), maxRule)], ",") {
-			name = strings.ToLower(strings.TrimSpace(name))
-			if len(r.rules) < maxRules && len(r.rules[name])+len(body) < maxRule {
-				r.rules[name] += ";" + body
-			}
-		}
-		css = after
 	}
 }
