@@ -24,8 +24,8 @@ import (
 	"olive-distributed/daemon/render/text/hint"
 )
 
-// MaxRunes is how much text is set; the rest is left out.
-const MaxRunes = 100_000
+// MaxRunes is how much text is set at once, as one text or one paragraph; the rest is left out.
+const MaxRunes = 20_000
 
 // MaxSize is the largest size of letters in pixels; larger ones are set in it.
 const MaxSize = 8192

@@ -250,6 +250,15 @@ func load(t testing.TB, doc *html.Document) (*html.Document, Fonts) {
 	return doc, fonts
 }
 
+// TestAdvancesAreCutOff: FreeType's advances are cut off to 1/64 pixel. An a of 48 pixels is
+// 1882.5/64 wide.
+func TestAdvancesAreCutOff(t *testing.T) {
+	text := strings.Repeat("a", 100)
+	if got, want := NewSetter().Line(text, stack(t, text), 48).Width, 188200/64+1; got != want {
+		t.Errorf("100 letters are %d pixels wide, want %d", got, want)
+	}
+}
+
 // TestHintedHeights: where the letters of DejaVu Sans end in Olive's renders of Rich Text.
 func TestHintedHeights(t *testing.T) {
 	s := NewSetter()
