@@ -66,3 +66,18 @@ func TestTextsDoNotDependOnTheSplit(t *testing.T) {
 		})
 	}
 }
+
+// TestTheTimeCodeRuns: the engine tells its stages the playhead.
+func TestTheTimeCodeRuns(t *testing.T) {
+	dir := t.TempDir()
+	makeMedia(t, dir)
+	clip := `<clip id="0" enabled="1" name="t" clipin="0" in="0" out="4" track="-1" speed="1"><linked/><effect name="Render/Timecode" enabled="1"><row><field id="tc_selector" value="true"/></row></effect></clip>`
+	film := pictures(t, exportFilm(t, writeProject(t, dir, clip, "")))
+	for i := range film {
+		for j := range i {
+			if bytes.Equal(film[i], film[j]) {
+				t.Errorf("frames %d and %d show the same time", j, i)
+			}
+		}
+	}
+}

@@ -119,6 +119,38 @@ func TestInkOfTexts(t *testing.T) {
 	}
 }
 
+// TestPensOfDocumentsStandOnQuarters: between two quarters of a pixel a small letter does not
+// move, a large one does.
+func TestPensOfDocumentsStandOnQuarters(t *testing.T) {
+	at := func(size int, indent string) []uint32 {
+		return shot(t, 200, 120, richXML(fmt.Sprintf(`text=<p style="font-family:'DejaVu Sans'; color:#fff; font-size:%dpx; text-indent:%spx">l</p>`, size, indent))).canvas.Pix
+	}
+	for _, c := range []struct {
+		size int
+		a, b string
+		same bool
+	}{
+		{63, "0.25", "0.48", true},
+		{63, "0", "0.23", true},
+		{63, "0.23", "0.25", false},
+		{63, "0.75", "1", false},
+		{64, "0.27", "0.48", false},
+	} {
+		if same := slices.Equal(at(c.size, c.a), at(c.size, c.b)); same != c.same {
+			t.Errorf("%d pixels, indented by %s and by %s: same picture %v, want %v", c.size, c.a, c.b, same, c.same)
+		}
+	}
+}
+
+func TestOutlinesAreWholePixelsWide(t *testing.T) {
+	at := func(width string) []uint32 {
+		return shot(t, 200, 120, titleXML("text=l", "outline=1", "outlinewidth="+width)).canvas.Pix
+	}
+	if !slices.Equal(at("6.1"), at("7")) || slices.Equal(at("6"), at("7")) {
+		t.Error("a width of 6.1 is not drawn as 7")
+	}
+}
+
 func TestTimecodeBoxIsExact(t *testing.T) {
 	s := shot(t, 640, 360, timecodeXML())
 	for _, at := range [][2]int{{201, 290}, {438, 290}, {201, 332}, {438, 332}} {

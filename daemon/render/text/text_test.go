@@ -98,6 +98,7 @@ func TestAcross(t *testing.T) {
 	}{
 		// The first two are read off Olive's renders; only right with kerning.
 		"middle":      {Plain{Text: "Plain Text", Size: 64, Across: HCenter}, 174, 470},
+		"middle, odd": {Plain{Text: "ll", Size: 20, Across: HCenter, Width: 40, Height: 40}, 16, 24},
 		"left":        {Plain{Text: "Left top", Size: 64, Across: Left}, 6, 242},
 		"right":       {Plain{Text: "lll", Size: 64, Across: Right}, 0, 634},
 		"too wide":    {Plain{Text: "WWWWWWWWWWWWWWWW", Size: 64, Across: HCenter, Wrap: true}, -184, 0},
