@@ -13,8 +13,9 @@ need gcc gcc
 need shellcheck shellcheck
 need git git
 need fc-match fontconfig
-if ! { command -v fc-list && fc-list ':family=DejaVu Sans' file | grep -q .; } >/dev/null 2>&1; then
-	missing+=(fonts-dejavu-core)
+# Texts are tested in DejaVu Sans, its Oblique included.
+if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
+	missing+=(fonts-dejavu-core fonts-dejavu-extra)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 

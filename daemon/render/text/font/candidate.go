@@ -21,7 +21,7 @@ type candidate struct {
 }
 
 // format makes fc-match print what parseCandidate reads.
-const format = `%{file}\t%{index}\t%{weight}\t%{slant}\t%{fontformat}\t%{fontvariations}\t%{family}\t%{charset}\n`
+const format = `%{file}\t%{index}\t%{weight}\t%{slant}\t%{fontformat}\t%{fontvariations}\t%{embolden}\t%{matrix}\t%{family}\t%{charset}\n`
 
 // maxCandidates bounds the list of an installation with very many fonts.
 const maxCandidates = 4096
@@ -44,8 +44,8 @@ func parseCandidates(out string) ([]candidate, error) {
 
 func parseCandidate(line string) (candidate, error) {
 	f := strings.Split(line, "\t")
-	if len(f) != 8 {
-		return candidate{}, fmt.Errorf("fc-match printed a line of %d fields, want 8", len(f))
+	if len(f) != 10 {
+		return candidate{}, fmt.Errorf("fc-match printed a line of %d fields, want 10", len(f))
 	}
 	if f[4] != "TrueType" && f[4] != "CFF" {
 		return candidate{}, nil
@@ -54,13 +54,15 @@ func parseCandidate(line string) (candidate, error) {
 	if err != nil || index < 0 {
 		return candidate{}, fmt.Errorf("fc-match printed the font index %q", f[1])
 	}
-	chars, err := parseCharset(f[7])
+	chars, err := parseCharset(f[9])
 	if err != nil {
 		return candidate{}, err
 	}
 	c := candidate{
-		file: f[0], index: index & 0xffff, families: strings.Split(f[6], ","), chars: chars,
-		bold: largest(f[2]) >= 180, italic: largest(f[3]) > 0, // demibold is 180
+		file: f[0], index: index & 0xffff, families: strings.Split(f[8], ","), chars: chars,
+		// Demibold is 180. What fontconfig would have made bold or slanted is not.
+		bold:   largest(f[2]) >= 180 && f[6] != "True",
+		italic: largest(f[3]) > 0 && f[7] == "",
 	}
 	for v := range strings.SplitSeq(f[5], ",") {
 		name, text, ok := strings.Cut(v, "=")

@@ -46,8 +46,8 @@ func TestSubstitution(t *testing.T) {
 }
 
 func TestCandidates(t *testing.T) {
-	const good = "/f/a.ttf\t65538\t200\t100\tTrueType\twght=700,wdth=75\tA,A Bold\t20-7e a0 5d0-5ea\n"
-	list, err := parseCandidates(good + "/f/b.pcf\t0\t80\t0\tPCF\t\tB\t20\n/f/c.otf\t0\t[40 200]\t0\tCFF\t\tC\t\n")
+	const good = "/f/a.ttf\t65538\t200\t100\tTrueType\twght=700,wdth=75\t\t\tA,A Bold\t20-7e a0 5d0-5ea\n"
+	list, err := parseCandidates(good + "/f/b.pcf\t0\t80\t0\tPCF\t\t\t\tB\t20\n/f/c.otf\t0\t[40 200]\t0\tCFF\t\t\t\tC\t\n")
 	if err != nil || len(list) != 2 {
 		t.Fatalf("%d candidates, %v; want the two with outlines", len(list), err)
 	}
@@ -63,6 +63,10 @@ func TestCandidates(t *testing.T) {
 	if !list[1].bold {
 		t.Error("a variable font that reaches bold is not bold")
 	}
+	synthetic := strings.Replace(good, "wdth=75\t\t\t", "wdth=75\tTrue\t[1 0.2; 0 1]\t", 1)
+	if list, err := parseCandidates(synthetic); err != nil || list[0].bold || list[0].italic {
+		t.Errorf("a font that fontconfig would embolden and slant is bold or italic itself (%v)", err)
+	}
 	for name, bad := range map[string]string{
 		"too few fields":  "a\tb\n",
 		"no index":        strings.Replace(good, "65538", "x", 1),
@@ -76,7 +80,7 @@ func TestCandidates(t *testing.T) {
 }
 
 func FuzzCandidates(f *testing.F) {
-	f.Add("/f/a.ttf\t65538\t200\t100\tTrueType\twght=700\tA,A Bold\t20-7e a0\n")
+	f.Add("/f/a.ttf\t65538\t200\t100\tTrueType\twght=700\tTrue\t[1 0.2; 0 1]\tA,A Bold\t20-7e a0\n")
 	f.Fuzz(func(_ *testing.T, out string) {
 		list, _ := parseCandidates(out)
 		for i := range list {
@@ -152,6 +156,16 @@ func TestCharactersThatTheFamilyLacksComeFromAnother(t *testing.T) {
 	}
 }
 
+func TestStylesThatAFamilyLacksAreMadeUp(t *testing.T) {
+	s, err := NewFinder().Open(t.Context(), Query{"DejaVu Math TeX Gyre", true, true}, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if f := s.Main(); !f.Embolden || !f.Slant {
+		t.Errorf("%s: embolden %v, slant %v; want both", f.File, f.Embolden, f.Slant)
+	}
+}
+
 func TestFacesAreLoadedOnce(t *testing.T) {
 	f := NewFinder()
 	a, err := f.Open(t.Context(), Query{Family: "DejaVu Sans"}, nil)
@@ -211,7 +225,7 @@ func TestFailures(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		line := func(file string) string { return `printf '` + file + `\t0\t80\t0\tTrueType\t\tX\t20-7e\n'` + "\n" }
+		line := func(file string) string { return `printf '` + file + `\t0\t80\t0\tTrueType\t\t\t\tX\t20-7e\n'` + "\n" }
 		tool(t, line(bad)+line(good.File))
 		s, err := NewFinder().Open(t.Context(), Query{Family: "X"}, nil)
 		if err != nil || s.Match.File != good.File {
