@@ -167,7 +167,7 @@ func (c *compositor) paragraphs(b *html.Block, g *setting) []*paragraph {
 	return out
 }
 
-// stack returns a style's fonts; what Needs did not see is set in any that are there.
+// stack returns a style's fonts, which the caller has loaded by what [Needs] listed.
 func (c *compositor) stack(st *html.Style) *font.Stack { return c.fonts[query(st)] }
 
 // lines breaks one paragraph.
