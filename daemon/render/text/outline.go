@@ -31,14 +31,13 @@ func (s *Setter) Outline(p *path.Path, g *Glyph, x, y float64) {
 		if g.Face.Slant {
 			px += float64(py * slant)
 		}
-		height := float64(py * scale)
-		if g.Hint {
-			height = fit.Y(py)
+		if g.Hint { // FreeType rounds what it hints to 1/64 pixel
+			return path.Point{
+				X: x + math.Round(float64(px*scale))/float64(pixel),
+				Y: y - math.Round(fit.Y(py))/float64(pixel),
+			}
 		}
-		return path.Point{
-			X: x + math.Round(float64(px*scale))/float64(pixel),
-			Y: y - math.Round(height)/float64(pixel),
-		}
+		return path.Point{X: x + float64(px*scale)/float64(pixel), Y: y - float64(py*scale)/float64(pixel)}
 	}
 	var own path.Path
 	dst := p
