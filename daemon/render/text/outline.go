@@ -40,6 +40,7 @@ func (s *Setter) Outline(p *path.Path, g *Glyph, x, y float64) {
 		return path.Point{X: x + float64(px*scale)/float64(pixel), Y: y - float64(py*scale)/float64(pixel)}
 	}
 	var own path.Path
+	var pen path.Point
 	dst := p
 	if g.Face.Embolden {
 		dst = &own
@@ -52,16 +53,26 @@ func (s *Setter) Outline(p *path.Path, g *Glyph, x, y float64) {
 		case opentype.SegmentOpLineTo:
 			dst.LineTo(at(seg.Args[0]))
 		case opentype.SegmentOpQuadTo:
-			dst.QuadTo(at(seg.Args[0]), at(seg.Args[1]))
+			if c, to := at(seg.Args[0]), at(seg.Args[1]); g.Hint {
+				dst.QuadTo(c, to)
+			} else { // paths of Qt have cubic curves only
+				dst.CubeTo(toward(pen, c), toward(to, c), to)
+			}
 		case opentype.SegmentOpCubeTo:
 			dst.CubeTo(at(seg.Args[0]), at(seg.Args[1]), at(seg.Args[2]))
 		}
+		pen = at(seg.Args[len(seg.ArgsSlice())-1])
 	}
 	dst.Close()
 	if g.Face.Embolden {
 		p.Append(&own, path.Point{})
 		p.Stroke(&own, float64(g.Size)*weight)
 	}
+}
+
+// toward is two thirds of the way from one point to another.
+func toward(from, to path.Point) path.Point {
+	return path.Point{X: from.X + float64((to.X-from.X)*2/3), Y: from.Y + float64((to.Y-from.Y)*2/3)}
 }
 
 // fit is how the glyph's heights move to whole pixels.

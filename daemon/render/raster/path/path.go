@@ -23,9 +23,6 @@ type Path struct {
 	bad    bool  // the open contour has a point that is no number
 }
 
-// tolerance is how far a flattened curve may be from the true one, in pixels.
-const tolerance = .02
-
 // Reset empties the path and keeps its memory.
 func (p *Path) Reset() { *p = Path{points: p.points[:0], ends: p.ends[:0]} }
 
@@ -49,15 +46,17 @@ func (p *Path) MoveTo(at Point) {
 // LineTo draws a straight line.
 func (p *Path) LineTo(to Point) { p.add(to) }
 
-// QuadTo draws a quadratic curve by one control point.
+// QuadTo draws a quadratic curve by one control point, in as many chords as FreeType's rasteriser
+// takes: halved until no second difference is above a quarter of a pixel.
 func (p *Path) QuadTo(c, to Point) {
 	from, ok := p.pen()
 	if !ok {
 		return
 	}
-	// A parabola is as far from its chord as a quarter of the second difference of its points.
-	bend := math.Hypot(from.X-2*c.X+to.X, from.Y-2*c.Y+to.Y) / 4
-	n := steps(bend)
+	n := 1
+	for bend := max(math.Abs(from.X-2*c.X+to.X), math.Abs(from.Y-2*c.Y+to.Y)); bend > .25 && n < 256; bend /= 4 {
+		n *= 2
+	}
 	for i := 1; i < n; i++ {
 		t := float64(i) / float64(n)
 		p.add(lerp(lerp(from, c, t), lerp(c, to, t), t))
@@ -65,31 +64,43 @@ func (p *Path) QuadTo(c, to Point) {
 	p.add(to)
 }
 
-// CubeTo draws a cubic curve by two control points.
+// CubeTo draws a cubic curve by two control points, in as many chords as Qt's rasteriser takes:
+// see flat.
 func (p *Path) CubeTo(c, d, to Point) {
-	from, ok := p.pen()
-	if !ok {
-		return
+	if from, ok := p.pen(); ok {
+		p.cube(from, c, d, to, 0)
 	}
-	bend := .75 * max(
-		math.Hypot(from.X-2*c.X+d.X, from.Y-2*c.Y+d.Y),
-		math.Hypot(c.X-2*d.X+to.X, c.Y-2*d.Y+to.Y))
-	n := steps(bend)
-	for i := 1; i < n; i++ {
-		t := float64(i) / float64(n)
-		a, b, e := lerp(from, c, t), lerp(c, d, t), lerp(d, to, t)
-		p.add(lerp(lerp(a, b, t), lerp(b, e, t), t))
-	}
-	p.add(to)
 }
 
-// steps is how many chords keep a curve of that bend within the tolerance.
-func steps(bend float64) int {
-	n := math.Ceil(math.Sqrt(bend / tolerance))
-	if !(n > 1) {
-		return 1
+func (p *Path) cube(a, b, c, d Point, depth int) {
+	const deepest = 9
+	if depth == deepest || flat(a, b, c, d) {
+		p.add(d)
+		return
 	}
-	return int(min(n, 256))
+	ab, bc, cd := lerp(a, b, .5), lerp(b, c, .5), lerp(c, d, .5)
+	abc, bcd := lerp(ab, bc, .5), lerp(bc, cd, .5)
+	middle := lerp(abc, bcd, .5)
+	p.cube(a, ab, abc, middle, depth+1)
+	p.cube(middle, bcd, cd, d, depth+1)
+}
+
+// flat reports whether a chord will do: neither control point is farther from it than 42/256
+// pixel, or lies beyond its ends.
+func flat(a, b, c, d Point) bool {
+	chord := minus(a, d)
+	x, y := math.Abs(chord.X), math.Abs(chord.Y)
+	length := max(x, y) + float64(min(x, y)*3/8) // near enough to the root of the squares
+	for _, control := range [2]Point{b, c} {
+		v := minus(control, d)
+		if off := math.Abs(float64(chord.Y*v.X) - float64(chord.X*v.Y)); !(off <= length*42/256) {
+			return false
+		}
+		if float64(v.X*(v.X-chord.X))+float64(v.Y*(v.Y-chord.Y)) > 0 {
+			return false
+		}
+	}
+	return true
 }
 
 func lerp(a, b Point, t float64) Point {

@@ -214,3 +214,26 @@ func BenchmarkFill(b *testing.B) {
 		m.Fill(&p, 0, 0, image.Rect(0, 0, 1920, 1080))
 	}
 }
+
+// TestCurvesAreAsCoarseAsQts: chords stay within an eighth of a pixel, and there are no more of
+// them than FreeType's and Qt's rules ask for.
+func TestCurvesAreAsCoarseAsQts(t *testing.T) {
+	var p Path
+	p.Circle(Point{}, 100)
+	last, worst := p.points[len(p.points)-1], 0.0
+	for _, at := range p.points {
+		worst = max(worst, 100-math.Hypot((at.X+last.X)/2, (at.Y+last.Y)/2))
+		last = at
+	}
+	if worst > .125 || worst < .03 {
+		t.Errorf("a chord is %.3f pixels from its circle", worst)
+	}
+	for bend, want := range map[float64]int{0: 1, .25: 1, .26: 2, 1: 2, 1.1: 4, 4.1: 8} {
+		var q Path
+		q.MoveTo(Point{0, 0})
+		q.QuadTo(Point{10, bend / 2}, Point{20, 0})
+		if got := len(q.points) - 1; got != want {
+			t.Errorf("a quadratic curve that bends by %g has %d chords, want %d", bend, got, want)
+		}
+	}
+}
