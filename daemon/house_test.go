@@ -24,7 +24,6 @@ var mayImport = map[string][]string{
 	"daemon/render":               {"daemon/ove", "daemon/media", "daemon/render/audio"},
 	"daemon/render/raster":        {},
 	"daemon/render/audio":         {"daemon/ove", "daemon/media"},
-	"daemon/render/builtin":       {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
 	"daemon/bus":                  {},
 	"daemon/bus/journal":          {"daemon/farm"},
 	"daemon/config":               {"daemon/worker/hours"},
@@ -37,14 +36,27 @@ var mayImport = map[string][]string{
 	"cmd/olive-master":            {"daemon/bus", "daemon/bus/journal", "daemon/config", "daemon/control", "daemon/farm", "daemon/master", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/systemd", "daemon/worker", "daemon/worker/machine"},
 	"cmd/olive-worker":            {"daemon/bus", "daemon/config", "daemon/media", "daemon/pki", "daemon/render/builtin", "daemon/systemd", "daemon/worker", "daemon/worker/hours", "daemon/worker/machine"},
 	"cmd/olivectl":                {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/control", "daemon/pki", "daemon/master", "daemon/worker"},
+	"daemon/render/raster/path":   {},
+	"daemon/render/text":          {"daemon/render/raster/path", "daemon/render/text/font", "daemon/render/text/hint", "daemon/render/text/html"},
+	"daemon/render/text/font":     {},
+	"daemon/render/text/hint":     {},
+	"daemon/render/text/html":     {},
+	"daemon/render/builtin": {
+		"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster",
+		"daemon/render/raster/path", "daemon/render/text", "daemon/render/text/font", "daemon/render/text/html",
+	},
 }
 
 // pure are the rooms of rules: what they must not import, and why.
 var pure = map[string]string{
-	"daemon/ove":           "a project means the same everywhere",
-	"daemon/farm":          "the rules are tested without a world",
-	"daemon/worker/hours":  "the caller's clock is the only one",
-	"daemon/render/raster": "pixels do not depend on the machine",
+	"daemon/ove":                "a project means the same everywhere",
+	"daemon/farm":               "the rules are tested without a world",
+	"daemon/worker/hours":       "the caller's clock is the only one",
+	"daemon/render/raster":      "pixels do not depend on the machine",
+	"daemon/render/raster/path": "likewise",
+	"daemon/render/text":        "type is set alike everywhere; fonts are found before",
+	"daemon/render/text/hint":   "likewise",
+	"daemon/render/text/html":   "a project means the same everywhere",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}

@@ -13,6 +13,11 @@ need gcc gcc
 need shellcheck shellcheck
 need git git
 need ip iproute2
+need fc-match fontconfig
+# Texts are tested in DejaVu Sans, its Oblique included.
+if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
+	missing+=(fonts-dejavu-core fonts-dejavu-extra)
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

@@ -2,6 +2,7 @@ package ove
 
 import (
 	"cmp"
+	"iter"
 	"math"
 	"slices"
 	"strconv"
@@ -194,6 +195,20 @@ func (s Steps) Int(frame float64) int { return s.at(frame).num }
 
 // Bool is true only for the text "1".
 func (s Steps) Bool(frame float64) bool { return s.at(frame).text == "1" }
+
+// Values are the texts that the field has on some frame, in the order of its keys.
+func (s Steps) Values() iter.Seq[string] {
+	return func(yield func(string) bool) {
+		if !yield(s.first.text) {
+			return
+		}
+		for i := range s.later {
+			if !yield(s.later[i].text) {
+				return
+			}
+		}
+	}
+}
 
 // Constant reports whether the value is the same on all frames.
 func (s Steps) Constant() bool {

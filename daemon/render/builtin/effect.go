@@ -1,6 +1,8 @@
 package builtin
 
 import (
+	"context"
+
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
 )
@@ -23,6 +25,11 @@ type pass interface {
 	run(in, out *raster.Texture, now moment, s *shape)
 	// constant says that the result only depends on in.
 	constant() bool
+}
+
+// An opener is a pass that must get something from outside, such as fonts, before it can run.
+type opener interface {
+	open(ctx context.Context) error
 }
 
 // A moment is the time at which effects are evaluated.

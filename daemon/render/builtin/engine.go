@@ -15,18 +15,20 @@ import (
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/audio"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/text/font"
 )
 
 // Engine is the built-in renderer.
 type Engine struct {
 	library *media.Library
+	fonts   *font.Finder
 	threads int
 }
 
 // New returns an engine that decodes through library and uses up to threads goroutines and
 // decoder threads for each range it renders.
 func New(library *media.Library, threads int) *Engine {
-	return &Engine{library: library, threads: max(threads, 1)}
+	return &Engine{library: library, fonts: font.NewFinder(), threads: max(threads, 1)}
 }
 
 // Name implements [render.Engine].
@@ -67,6 +69,7 @@ func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, o
 			break // the writer failed, or the context ended: close tells which
 		}
 		top.canvas.Image = *canvas
+		top.scene.top = playhead
 		if _, err := top.compose(ctx, playhead); err != nil {
 			cancel()
 			out2.abort()
@@ -148,13 +151,14 @@ func (o *output) abort() {
 
 // stage builds the stage of the whole scene.
 func (e *Engine) stage(s *render.Scene, pool *raster.Pool, span render.Span) (*stage, error) {
-	return newStage(&scene{Scene: s, library: e.library, pool: pool, threads: e.threads}, s.Sequence, span)
+	return newStage(&scene{Scene: s, library: e.library, fonts: e.fonts, pool: pool, threads: e.threads}, s.Sequence, span)
 }
 
 // scene is what all stages of one render share.
 type scene struct {
 	*render.Scene
 	library *media.Library
+	fonts   *font.Finder
 	pool    *raster.Pool
 	threads int
 	top     ove.Frame // playhead of the outermost sequence

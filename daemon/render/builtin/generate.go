@@ -1,6 +1,7 @@
 package builtin
 
 import (
+	"image"
 	"image/color"
 	"math"
 
@@ -10,7 +11,10 @@ import (
 
 // renderEffects are Olive's "Render" category: they paint over the clip.
 var renderEffects = map[string]builder{
-	"Render/Solid": newSolid,
+	"Render/Solid":     newSolid,
+	"Render/Text":      newTitle,
+	"Render/Rich Text": newRichTitle,
+	"Render/Timecode":  newTimecode,
 }
 
 // solid paints a colour, colour bars or a checkerboard (effects notes 9.1).
@@ -19,10 +23,12 @@ type solid struct {
 	opacity, checker ove.Curve
 	color            ove.ColorCurve
 	paint            raster.Texture
+	layer            *layer
 }
 
-func newSolid(e *ove.Effect, _ effectEnv) effect {
+func newSolid(e *ove.Effect, env effectEnv) effect {
 	return effect{pass: &solid{
+		layer:   env.layer,
 		kind:    e.Steps(0, "type", "0"),
 		opacity: e.Curve(1, "opacity", 100),
 		color:   e.ColorCurve(2, "color", color.NRGBA{R: 255, A: 255}),
@@ -53,7 +59,7 @@ func (s *solid) run(in, out *raster.Texture, now moment, _ *shape) {
 	}
 	if in != nil {
 		copy(out.Pix, in.Pix)
-		out.Over(&dst.Image)
+		out.OverBox(&dst.Image, image.Rect(0, 0, out.W, out.H), s.layer.tint) // over a nest, its tint
 	}
 	out.Opaque = alpha == 255 || in != nil && in.Opaque
 	out.Flat = in == nil && s.kind.Int(f) == 0

@@ -2,6 +2,7 @@ package builtin
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math"
 
@@ -58,8 +59,15 @@ func newLayer(ctx context.Context, s *stage, c *ove.Clip) (*layer, error) {
 		if !e.Enabled {
 			continue
 		}
-		if build := registry(e.Name); build != nil {
-			l.effects = append(l.effects, build(e, effectEnv{layer: l, index: i}))
+		build := registry(e.Name)
+		if build == nil {
+			continue
+		}
+		l.effects = append(l.effects, build(e, effectEnv{layer: l, index: i}))
+		if o, ok := l.effects[len(l.effects)-1].pass.(opener); ok {
+			if err := o.open(ctx); err != nil {
+				return nil, l.explain(c.TimelineIn(), errors.Join(fmt.Errorf("%s: %w", e.Name, err), l.close()))
+			}
 		}
 	}
 	return l, nil

@@ -9,10 +9,11 @@ import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/text/font"
 )
 
 // project wraps sequences, given as attributes and clips, in a project file.
-func project(t *testing.T, sequences ...string) *ove.Project {
+func project(t testing.TB, sequences ...string) *ove.Project {
 	t.Helper()
 	p, err := ove.Parse(strings.NewReader(`<?xml version="1.0" encoding="UTF-8"?>
 <project><version>190219</version><url>x.ove</url><folders/><media/><sequences>` + strings.Join(sequences, "") + `</sequences></project>`))
@@ -41,13 +42,15 @@ func transformXML(x, y, scale float64, opacity int) string {
 	return fmt.Sprintf(`<effect name="Distort/Transform" enabled="1"><row><field id="posx" value="%g"/><field id="posy" value="%g"/></row><row><field id="scalex" value="%g"/></row><row/><row/><row/><row><field id="opacity" value="%d"/></row></effect>`, x, y, scale, opacity)
 }
 
+var testFonts = font.NewFinder()
+
 // open makes a stage of the project's first sequence that needs no media.
 func open(t testing.TB, p *ove.Project, threads int) *stage {
 	t.Helper()
 	seq := p.Sequences[0]
 	pool := raster.NewPool(threads)
 	t.Cleanup(pool.Close)
-	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, pool: pool, threads: threads}
+	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, fonts: testFonts, pool: pool, threads: threads}
 	s, err := newStage(sc, seq, render.Span{End: seq.Length()})
 	if err != nil {
 		t.Fatal(err)
@@ -58,6 +61,7 @@ func open(t testing.TB, p *ove.Project, threads int) *stage {
 
 func compose(t testing.TB, s *stage, playhead ove.Frame) {
 	t.Helper()
+	s.scene.top = playhead
 	if _, err := s.compose(t.Context(), playhead); err != nil {
 		t.Fatal(err)
 	}
