@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -71,8 +72,11 @@ func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
 	library := media.NewLibrary("")
 	defer library.Close()
 	report, err := render.Examine(ctx, library, builtin.New(library, 1), project, path, seq, render.Span{End: seq.Length()})
+	if ctx.Err() != nil {
+		return &exitError{exitInterrupted, context.Cause(ctx)}
+	}
 	if err != nil {
-		return &exitError{exitInterrupted, err}
+		return &exitError{exitFailed, fmt.Errorf("%s: %w", path, err)}
 	}
 	r := probeResult{Project: path, Chosen: seq.Name, Cuts: seq.Cuts(), Report: report}
 	for _, s := range project.Sequences {
@@ -133,11 +137,33 @@ func (r *probeResult) print(w io.Writer) error {
 		}
 		fmt.Fprintf(t, "%s\t%d\t%s\n", e.Effect, len(e.Uses), support)
 	}
+	if len(r.Fonts) > 0 {
+		fmt.Fprintf(t, "\nFONT\tCLIPS\tSET IN\n")
+	}
+	for _, f := range r.Fonts {
+		set := f.Family
+		if f.Substituted {
+			set += ", since it is not installed"
+		}
+		fmt.Fprintf(t, "%s\t%d\t%s\n", strings.TrimSpace(f.Asked+style(f.Font)), len(f.Uses), set)
+	}
 	if err := t.Flush(); err != nil {
 		return err
 	}
 	_, err := fmt.Fprintf(w, "\n%d cuts%s\n", len(r.Cuts), cutList(r.Cuts))
 	return err
+}
+
+// style names a font's style where it is not the usual one.
+func style(f render.Font) string {
+	text := ""
+	if f.Bold {
+		text += " bold"
+	}
+	if f.Italic {
+		text += " italic"
+	}
+	return text
 }
 
 // cutList prints the first cuts.

@@ -143,7 +143,7 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	}
 	j.Plan = &render.Plan{
 		Engine: m.cfg.Engine.Name(), Project: path, Digest: digest, Sequence: seq.ID,
-		Span: span, Media: report.Found(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
+		Span: span, Media: report.Found(), Fonts: report.PlanFonts(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
 	return j, nil
 }
@@ -191,6 +191,11 @@ func (j *job) judge(report *render.Report) error {
 			continue
 		}
 		wrong = append(wrong, text)
+	}
+	for _, f := range report.Fonts {
+		if f.Substituted {
+			j.remarks = append(j.remarks, fmt.Sprintf("font %q is not installed here, %s is used instead\n    by %s", f.Asked, f.Family, places(f.Uses)))
+		}
 	}
 	if len(wrong) == 0 {
 		return nil

@@ -22,6 +22,16 @@ type Span struct {
 // Len is the number of frames.
 func (s Span) Len() ove.Frame { return s.End - s.First }
 
+// A Font is what one style of a family is set in.
+type Font struct {
+	Asked       string `json:"asked"` // family, as the project names it
+	Bold        bool   `json:"bold,omitempty"`
+	Italic      bool   `json:"italic,omitempty"`
+	Family      string `json:"family"` // that stands for it
+	SHA256      string `json:"sha256"` // of the font's file, hex
+	Substituted bool   `json:"substituted,omitempty"`
+}
+
 // An Engine renders ranges. Its methods may be called from several goroutines, each for a
 // range of its own.
 type Engine interface {
@@ -30,6 +40,8 @@ type Engine interface {
 	// Supports reports whether the engine can do the effect of that name, a picture's or a
 	// sound's.
 	Supports(effect string) bool
+	// Fonts lists the fonts of this machine that stand for the families which the effect asks for.
+	Fonts(ctx context.Context, e *ove.Effect) ([]Font, error)
 	// Video renders the frames of span into a new file and calls progress after each frame
 	// with the number of frames done.
 	Video(ctx context.Context, s *Scene, span Span, out string, progress func(done int64)) error

@@ -22,7 +22,8 @@ type Report struct {
 	Media       []MediaUse  `json:"media"`
 	Unsupported []EffectUse `json:"unsupported"`
 	Effects     []EffectUse `json:"effects"` // every enabled effect in use, supported or not
-	Crowd       int         `json:"crowd"`   // at most so many pictures of media are shown at once
+	Fonts       []FontUse   `json:"fonts"`
+	Crowd       int         `json:"crowd"` // at most so many pictures of media are shown at once
 }
 
 // A MediaUse is a medium with the clips that show it.
@@ -87,8 +88,8 @@ func (r *Report) Found() []Medium {
 }
 
 // Examine looks through everything that the span of seq shows or sounds: it finds the media
-// by Olive's search order, probes them, and asks the engine about every effect. projectFile
-// is the project's path. Only an ended context is an error; what is wrong with the project is
+// by Olive's search order, probes them, and asks the engine about every effect and font. projectFile
+// is the project's path. Only an ended context, or a machine without any font, is an error; what is wrong with the project is
 // in the report.
 func Examine(ctx context.Context, lib *media.Library, engine Engine, p *ove.Project, projectFile string, seq *ove.Sequence, span Span) (*Report, error) {
 	x := &examination{
@@ -115,14 +116,17 @@ func Examine(ctx context.Context, lib *media.Library, engine Engine, p *ove.Proj
 			r.Unsupported = append(r.Unsupported, use)
 		}
 	}
-	return r, nil
+	var err error
+	r.Fonts, err = x.fonts(ctx)
+	return r, err
 }
 
 type examination struct {
 	engine  Engine
 	seen    map[visit]bool
 	media   map[*ove.Footage]*MediaUse
-	orphans []Use // clips whose footage the project does not hold
+	texts   []textUse // enabled effects, which may have fonts
+	orphans []Use     // clips whose footage the project does not hold
 	streams map[*ove.Footage]map[streamUse]bool
 	effects map[string]*EffectUse
 	crowds  map[*ove.Sequence]int
@@ -180,6 +184,7 @@ func (x *examination) clip(c *ove.Clip) {
 			x.effects[e.Name] = u
 		}
 		u.Uses = append(u.Uses, use)
+		x.texts = append(x.texts, textUse{e, use})
 	}
 	if v := (visit{c.Nested, c.IsVideo()}); c.Kind == ove.Nested && !x.seen[v] {
 		x.seen[v] = true

@@ -23,6 +23,7 @@ type Plan struct {
 	Sequence int            `json:"sequence"` // its id in the project
 	Span     Span           `json:"span"`     // frames of the film
 	Media    []Medium       `json:"media"`    // what may be opened; all else shows nothing
+	Fonts    []Font         `json:"fonts,omitempty"`
 	Encoding media.Encoding `json:"encoding"`
 
 	FPS       float64 `json:"fps"`        // of the sequence, as Olive computes with it

@@ -22,6 +22,7 @@ import (
 type Engine struct {
 	library *media.Library
 	fonts   *font.Finder
+	digests digests
 	threads int
 }
 
@@ -51,6 +52,9 @@ func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, o
 func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
+	if err := e.checkFonts(ctx, s.Plan.Fonts); err != nil {
+		return err
+	}
 	pool := raster.NewPool(e.threads)
 	defer pool.Close()
 	top, err := e.stage(s, pool, span)

@@ -365,13 +365,28 @@ func TestFontsTellsWhatIsSubstituted(t *testing.T) {
 		}
 		for _, m := range list {
 			got = append(got, fmt.Sprint(m.Asked, " ", m.Substituted))
-			if m.File == "" || m.Family == "" {
+			if len(m.SHA256) != 64 || m.Family == "" {
 				t.Errorf("%+v names no file", m)
 			}
 		}
 	}
 	if want := []string{"No Such Font 7 true", "DejaVu Sans false", "'DejaVu Serif' false", "'Nope' true"}; !slices.Equal(got, want) {
 		t.Errorf("fonts %q, want %q", got, want)
+	}
+}
+
+func TestAnotherFontThanTheMastersIsRefused(t *testing.T) {
+	e := New(nil, 1)
+	have, err := e.Fonts(t.Context(), project(t, sequence(1, 32, 32, clip(0, 1, 0, 9, "", titleXML()))).Sequences[0].Clips[0].Effects[0])
+	if err != nil || len(have) != 1 {
+		t.Fatal(have, err)
+	}
+	if err := e.checkFonts(t.Context(), have); err != nil {
+		t.Error(err)
+	}
+	have[0].SHA256 = strings.Repeat("0", 64)
+	if err := e.checkFonts(t.Context(), have); err == nil || !strings.Contains(err.Error(), "DejaVu Sans") {
+		t.Errorf("another file: %v", err)
 	}
 }
 
