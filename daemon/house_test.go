@@ -21,8 +21,9 @@ var mayImport = map[string][]string{
 	"daemon/media":          {},
 	"daemon/render":         {"daemon/ove", "daemon/media", "daemon/render/audio"},
 	"daemon/render/raster":  {},
+	"daemon/render/shader":  {"daemon/render/raster"},
 	"daemon/render/audio":   {"daemon/ove", "daemon/media"},
-	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster"},
+	"daemon/render/builtin": {"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster", "daemon/render/shader"},
 	"daemon/worker":         {"daemon/media", "daemon/render"},
 	"daemon/master":         {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/worker"},
 	"cmd/olivectl":          {"daemon/ove", "daemon/farm", "daemon/media", "daemon/render", "daemon/render/builtin", "daemon/master", "daemon/worker"},
@@ -33,6 +34,7 @@ var pure = map[string]string{
 	"daemon/ove":           "a project means the same everywhere",
 	"daemon/farm":          "the rules are tested without a world",
 	"daemon/render/raster": "pixels do not depend on the machine",
+	"daemon/render/shader": "likewise",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}

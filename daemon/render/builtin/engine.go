@@ -15,6 +15,7 @@ import (
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/audio"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
 )
 
 // Engine is the built-in renderer.
@@ -148,7 +149,8 @@ func (o *output) abort() {
 
 // stage builds the stage of the whole scene.
 func (e *Engine) stage(s *render.Scene, pool *raster.Pool, span render.Span) (*stage, error) {
-	return newStage(&scene{Scene: s, library: e.library, pool: pool, threads: e.threads}, s.Sequence, span)
+	sc := &scene{Scene: s, library: e.library, pool: pool, runner: shader.NewRunner(pool), threads: e.threads}
+	return newStage(sc, s.Sequence, span)
 }
 
 // scene is what all stages of one render share.
@@ -156,6 +158,7 @@ type scene struct {
 	*render.Scene
 	library *media.Library
 	pool    *raster.Pool
+	runner  *shader.Runner
 	threads int
 	top     ove.Frame // playhead of the outermost sequence
 }

@@ -9,6 +9,7 @@ import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
 )
 
 // project wraps sequences, given as attributes and clips, in a project file.
@@ -47,7 +48,7 @@ func open(t testing.TB, p *ove.Project, threads int) *stage {
 	seq := p.Sequences[0]
 	pool := raster.NewPool(threads)
 	t.Cleanup(pool.Close)
-	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, pool: pool, threads: threads}
+	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, pool: pool, runner: shader.NewRunner(pool), threads: threads}
 	s, err := newStage(sc, seq, render.Span{End: seq.Length()})
 	if err != nil {
 		t.Fatal(err)

@@ -1,0 +1,223 @@
+package shader
+
+import "math"
+
+// unit is the value of a byte as shaders see it.
+var unit = func() (t [256]float32) {
+	for i := range t {
+		t[i] = float32(i) / 255
+	}
+	return t
+}()
+
+// store rounds a channel to a byte as a picture stores it: clamped, and 0 for no number.
+func store(x float32) uint32 {
+	x = float32(x*255) + 0.5
+	if !(x >= 1) {
+		return 0
+	}
+	if x >= 255 {
+		return 255
+	}
+	return uint32(int32(x))
+}
+
+func rgb(r, g, b float32) uint32 { return store(r) | store(g)<<8 | store(b)<<16 }
+
+// clamp01 limits x to 0..1; no number becomes 0.
+func clamp01(x float32) float32 {
+	if !(x > 0) {
+		return 0
+	}
+	if x > 1 {
+		return 1
+	}
+	return x
+}
+
+// floor is exact for every float; beyond 2^23 there are no fractions.
+func floor(x float32) float32 {
+	if !(x > -1<<23 && x < 1<<23) {
+		return x
+	}
+	t := float32(int32(x))
+	if t > x {
+		t--
+	}
+	return t
+}
+
+// mod is the shaders' modulo, x - y floor(x/y).
+func mod(x, y float32) float32 { return x - float32(y*floor(x/y)) }
+
+// whole converts to an integer between lo and hi; no number becomes lo.
+func whole(x float32, lo, hi int) int {
+	if !(x > float32(lo)) {
+		return lo
+	}
+	if x >= float32(hi) {
+		return hi
+	}
+	return int(x)
+}
+
+// ceil rounds up to an integer between 0 and limit.
+func ceil(x float32, limit int) int {
+	n := whole(x, 0, limit)
+	if float32(n) < x && n < limit {
+		n++
+	}
+	return n
+}
+
+func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+
+func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+
+func isNaN(x float32) bool { return x != x }
+
+var nan = float32(math.NaN())
+
+// sincos returns sine and cosine of an angle in radians, to single precision. An angle so large
+// that it has lost its fraction counts as 0; one that is not finite has neither.
+func sincos(x float32) (sin, cos float32) {
+	s, c := sincos64(float64(x))
+	return float32(s), float32(c)
+}
+
+// halfPi in two parts, the first with 33 bits, so that its products with small integers are exact.
+const (
+	halfPiHi = 0x1.921fb544p+0
+	halfPiLo = 0x1.0b4611a626331p-34
+)
+
+func sincos64(x float64) (sin, cos float64) {
+	if !(x > -1<<30 && x < 1<<30) {
+		if x-x != 0 {
+			return math.NaN(), math.NaN()
+		}
+		return 0, 1
+	}
+	n := int64(float64(x*(2/math.Pi)) + math.Copysign(0.5, x))
+	k := float64(n)
+	r := x - float64(k*halfPiHi) - float64(k*halfPiLo)
+	z := float64(r * r)
+	p := -2.505210838544172e-8 + float64(z*1.6059043836821613e-10)
+	p = 2.7557319223985893e-6 + float64(z*p)
+	p = -1.984126984126984e-4 + float64(z*p)
+	p = 8.333333333333333e-3 + float64(z*p)
+	p = -1.6666666666666666e-1 + float64(z*p)
+	q := -2.755731922398589e-7 + float64(z*(2.08767569878681e-9-float64(z*1.1470745597729725e-11)))
+	q = 2.48015873015873e-5 + float64(z*q)
+	q = -1.388888888888889e-3 + float64(z*q)
+	q = 4.1666666666666664e-2 + float64(z*q)
+	s := r + float64(float64(r*z)*p)
+	c := 1 - float64(z*0.5) + float64(float64(z*z)*q)
+	switch n & 3 {
+	case 1:
+		return c, -s
+	case 2:
+		return -s, -c
+	case 3:
+		return -c, s
+	}
+	return s, c
+}
+
+// tan is correct to the last bit of single precision, but for one argument in a hundred million.
+func tan(x float32) float32 {
+	s, c := sincos64(float64(x))
+	return float32(s / c)
+}
+
+// log2 is the logarithm of a positive, finite number, to about 1e-13.
+func log2(x float64) float64 {
+	m, e := math.Frexp(x)
+	if m < math.Sqrt2/2 {
+		m, e = 2*m, e-1
+	}
+	s := (m - 1) / (m + 1)
+	z := float64(s * s)
+	p := 1./13 + float64(z*(1./15))
+	p = 1./11 + float64(z*p)
+	p = 1./9 + float64(z*p)
+	p = 1./7 + float64(z*p)
+	p = 1./5 + float64(z*p)
+	p = 1./3 + float64(z*p)
+	p = 1 + float64(z*p)
+	return float64(e) + float64(float64(s*p)*(2/math.Ln2))
+}
+
+// exp2 is 2^x, to about 1e-13; 0 or infinite where that is out of range.
+func exp2(x float64) float64 {
+	if !(x > -1080) {
+		if x != x {
+			return x
+		}
+		return 0
+	}
+	if x > 1030 {
+		return math.Inf(1)
+	}
+	n := math.Floor(x + 0.5)
+	r := float64((x - n) * math.Ln2)
+	p := 1./3628800 + float64(r*(1./39916800+float64(r*(1./479001600))))
+	p = 1./362880 + float64(r*p)
+	p = 1./40320 + float64(r*p)
+	p = 1./5040 + float64(r*p)
+	p = 1./720 + float64(r*p)
+	p = 1./120 + float64(r*p)
+	p = 1./24 + float64(r*p)
+	p = 1./6 + float64(r*p)
+	p = 0.5 + float64(r*p)
+	p = 1 + float64(r*p)
+	p = 1 + float64(r*p)
+	return math.Ldexp(p, int(n))
+}
+
+// pow is the shaders' power: no number for a negative base.
+func pow(x, y float32) float32 {
+	switch {
+	case x < 0 || isNaN(x) || isNaN(y):
+		return nan
+	case y == 0 || x == 1:
+		return 1
+	case x == 0 && y < 0:
+		return float32(math.Inf(1))
+	case x == 0 || math.IsInf(float64(x), 1) && y < 0:
+		return 0
+	case math.IsInf(float64(x), 1):
+		return x
+	case y == 1:
+		return x
+	}
+	return float32(exp2(float64(float64(y) * log2(float64(x)))))
+}
+
+// exp is e^x.
+func exp(x float64) float64 { return exp2(float64(x * math.Log2E)) }
+
+// asin is the arc sine of x, limited to -1..1, to about 1e-8.
+func asin(x float64) float64 {
+	switch {
+	case x < 0:
+		return -asin(-x)
+	case !(x <= 1):
+		x = 1
+	}
+	if x > 0.5 {
+		return math.Pi/2 - 2*asin(math.Sqrt((1-x)/2))
+	}
+	z := float64(x * x)
+	p := 46189./5505024 + float64(z*(88179./12058624))
+	p = 12155./1245184 + float64(z*p)
+	p = 6435./557056 + float64(z*p)
+	p = 143./10240 + float64(z*p)
+	p = 231./13312 + float64(z*p)
+	p = 63./2816 + float64(z*p)
+	p = 35./1152 + float64(z*p)
+	p = 5./112 + float64(z*p)
+	p = 3./40 + float64(z*p)
+	p = 1./6 + float64(z*p)
+	return x + float64(float64(x*z)*p)
+}
