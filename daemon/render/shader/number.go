@@ -10,16 +10,16 @@ var unit = func() (t [256]float32) {
 	return t
 }()
 
-// store rounds a channel to a byte as a picture stores it: clamped, and 0 for no number.
+// store rounds a channel to a byte as a picture stores it: clamped, and 0 for no number. Adding
+// 2^15 leaves eight bits of fraction; a tie goes to the even byte, as in the reference renders.
 func store(x float32) uint32 {
-	x = float32(x*255) + 0.5
-	if !(x >= 1) {
+	if !(x > 0) {
 		return 0
 	}
-	if x >= 255 {
+	if x > 1 {
 		return 255
 	}
-	return uint32(int32(x))
+	return math.Float32bits(float32(x*(255./256))+32768) & 255
 }
 
 func rgb(r, g, b float32) uint32 { return store(r) | store(g)<<8 | store(b)<<16 }

@@ -33,6 +33,7 @@ type Runner struct {
 	black   raster.Texture // stands in for a picture that is not there
 	rows    rower
 	warp    warp
+	table   [256]uint32
 	us, vs  []float32 // texture coordinates of the pixels' centres, two more than there are
 }
 
