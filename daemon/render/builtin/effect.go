@@ -42,7 +42,7 @@ type builder func(e *ove.Effect, env effectEnv) effect
 
 // families holds every effect by its name in the project. To add one, add it to the map of
 // its family's file.
-var families = []map[string]builder{distortEffects, warpEffects, colorEffects, keyingEffects, renderEffects}
+var families = []map[string]builder{blurEffects, distortEffects, warpEffects, colorEffects, keyingEffects, stylizeEffects, renderEffects}
 
 func registry(name string) builder {
 	for _, f := range families {

@@ -28,13 +28,14 @@ type Runner struct {
 	dst  *raster.Texture
 	void bool // there is no picture: every sample is opaque black, outside as well
 
-	sampler raster.Sampler
-	mid     raster.Texture // between the two passes of a blur
-	black   raster.Texture // stands in for a picture that is not there
-	rows    rower
-	warp    warp
-	table   [256]uint32
-	us, vs  []float32 // texture coordinates of the pixels' centres, two more than there are
+	sampler   raster.Sampler
+	mid       raster.Texture // between the two passes of a blur
+	black     raster.Texture // stands in for a picture that is not there
+	rows      rower
+	warp      warp
+	table     [256]uint32
+	filtering filtering
+	us, vs    []float32 // texture coordinates of the pixels' centres, two more than there are
 }
 
 // work is the scratch memory of one goroutine.
@@ -42,6 +43,7 @@ type work struct {
 	points raster.Points
 	pixels []uint32
 	lanes  [2][]uint64
+	sum    [2][]uint64
 	sums   [3][]int32
 	light  []float32
 }
