@@ -2,10 +2,11 @@ package shader
 
 import "math"
 
-// unit is the value of a byte as shaders see it.
+// unit is the value of a byte as shaders see it. The reference renders multiply; where halves are
+// rounded, the last bit shows.
 var unit = func() (t [256]float32) {
 	for i := range t {
-		t[i] = float32(i) / 255
+		t[i] = float32(i) * (1. / 255)
 	}
 	return t
 }()
