@@ -148,17 +148,22 @@ func (s *Sampler) Warp(upper, lower []uint32, p *Points) {
 	s.line(lower, p.U[1], p.V[1], details)
 }
 
-// line is At for a line; the case of a pixel that is magnified and inside is by hand.
+// line is At for a line; the pixels whose taps are all inside are by hand.
 func (s *Sampler) line(out []uint32, u, v []float32, details []Detail) {
 	l := &s.levels[0]
 	pix, w := l.pix, l.w
 	su, sv, endU, endV := l.su, l.sv, l.endU, l.endV
 	u, v = u[:len(out)], v[:len(out)]
-	for i := range out {
-		d := details[i>>1]
+	for i := 0; i < len(out); i++ {
+		if d := details[i>>1]; d != 0 { // i is even: a block is all or nothing
+			end := min(i+2, len(out))
+			s.shrunk(out[i:end], u[i:end], v[i:end], d)
+			i++
+			continue
+		}
 		x, y := float32(u[i]*su)+128.5, float32(v[i]*sv)+128.5
-		if d != 0 || !(x >= 256 && y >= 256 && x < endU && y < endV) {
-			out[i] = narrow(s.At(u[i], v[i], d))
+		if !(x >= 256 && y >= 256 && x < endU && y < endV) {
+			out[i] = narrow(s.At(u[i], v[i], 0))
 			continue
 		}
 		tx, ty := int(int32(x)), int(int32(y))
@@ -172,6 +177,43 @@ func (s *Sampler) line(out []uint32, u, v []float32, details []Detail) {
 		top := spread(a[0])*(256-fx) + spread(a[1])*fx
 		bot := spread(b[0])*(256-fx) + spread(b[1])*fx
 		out[i] = narrow(top&low*(256-fy)+bot&low*fy, top>>16&low*(256-fy)+bot>>16&low*fy)
+	}
+}
+
+// shrunk is At for the pixels of a block in one line, between two mips.
+func (s *Sampler) shrunk(out []uint32, u, v []float32, d Detail) {
+	n, f := d>>8, uint64(d&255)
+	if f == 0 {
+		for i := range out {
+			out[i] = narrow(s.At(u[i], v[i], d))
+		}
+		return
+	}
+	l, m := &s.levels[n], &s.levels[n+1]
+	for i := range out {
+		x, y := float32(u[i]*l.su)+128.5, float32(v[i]*l.sv)+128.5
+		cx, cy := float32(u[i]*m.su)+128.5, float32(v[i]*m.sv)+128.5
+		// What is inside on the coarse level is so on the fine one, but for rounding.
+		if !(cx >= 256 && cy >= 256 && cx < m.endU && cy < m.endV && x < l.endU && y < l.endV) {
+			out[i] = narrow(s.At(u[i], v[i], d))
+			continue
+		}
+		tx, ty := int(int32(x)), int(int32(y))
+		fx, fy := uint64(tx&255), uint64(ty&255)
+		k := (ty>>8-1)*l.w + tx>>8 - 1
+		a, b := l.pix[k:k+2:k+2], l.pix[k+l.w:k+l.w+2:k+l.w+2]
+		top := spread(a[0])*(256-fx) + spread(a[1])*fx
+		bot := spread(b[0])*(256-fx) + spread(b[1])*fx
+		rg, ba := top&low*(256-fy)+bot&low*fy, top>>16&low*(256-fy)+bot>>16&low*fy
+
+		tx, ty = int(int32(cx)), int(int32(cy))
+		fx, fy = uint64(tx&255), uint64(ty&255)
+		k = (ty>>8-1)*m.w + tx>>8 - 1
+		a, b = m.pix[k:k+2:k+2], m.pix[k+m.w:k+m.w+2:k+m.w+2]
+		top = spread(a[0])*(256-fx) + spread(a[1])*fx
+		bot = spread(b[0])*(256-fx) + spread(b[1])*fx
+		rg1, ba1 := top&low*(256-fy)+bot&low*fy, top>>16&low*(256-fy)+bot>>16&low*fy
+		out[i] = narrow(rg>>8&low*(256-f)+rg1>>8&low*f, ba>>8&low*(256-f)+ba1>>8&low*f)
 	}
 }
 

@@ -11,33 +11,39 @@ type Correction struct {
 	Saturation                            float32
 
 	ready  bool
-	made   settings // what curves were made from
+	made   settings // what curves and tables were made from
 	curves [3]curve // red, green, blue
+	tables [2]table // by kind
+	exact  bool     // tables do not hold the values: they are out of range
+	one    bool     // both kinds of pixels have the same table
 }
 
 // settings are the exported fields of a Correction.
 type settings [9]float32
 
-// A curve takes a channel through all steps but the last one, which mixes channels. Which one
-// applies depends on all channels of a pixel: all below the middle, all above, or neither.
+// A curve takes a channel through all steps but the last one, which mixes channels. Of the two
+// kinds, pixels are alike whose channels are all dark or all light.
 type curve struct {
 	class [256]uint8
-	to    [3][256]float32 // by mixed, dark, light
+	to    [2][256]float32
 }
-
-// Classes of a channel, which can be added up: three of dark make dark pixels.
-const (
-	classDark   = 1
-	classLight  = 4
-	classBroken = 16 + classDark // dark and negative: its power is no number
-)
 
 const (
 	mixed = iota
-	dark
-	light
-	broken
+	alike
 )
+
+// Classes of a channel, which can be added up.
+const (
+	classDark  = 1
+	classLight = 4
+)
+
+// kinds tells the kind of a pixel by the sum of the classes of its channels.
+var kinds = [256]uint8{3 * classDark: alike, 3 * classLight: alike}
+
+// A table holds the shares of red, green and blue in all three results.
+type table [3][256]uint64
 
 func (k *Correction) run(r *Runner) {
 	now := settings{k.Temperature, k.Tint, k.Exposure, k.Contrast, k.Highlights, k.Shadows, k.Whites, k.Blacks, k.Saturation}
@@ -46,8 +52,16 @@ func (k *Correction) run(r *Runner) {
 		for c := range k.curves {
 			k.bend(c)
 		}
+		k.exact = !k.tabulate()
 	}
-	r.each(k)
+	switch {
+	case k.exact:
+		r.each((*exactCorrection)(k))
+	case k.one:
+		r.each((*plainCorrection)(k))
+	default:
+		r.each(k)
+	}
 	r.dst.Opaque, r.dst.Flat = r.src.Opaque, r.src.Flat
 }
 
@@ -63,22 +77,16 @@ func (k *Correction) bend(c int) {
 			x *= 1 + k.Tint/100
 		}
 		x = float32(contrast*(x*exposure)) - 0.5*(contrast-1)
-		class := uint8(0)
+		class, bent := uint8(0), x
 		switch {
-		case x < 0:
-			class = classBroken
-		case x < 0.5:
-			class = classDark
+		case x < 0.5: // a negative channel has no power: the whole pixel becomes black
+			class, bent = classDark, 0.5*pow(2*x, 1-k.Shadows/100)
 		case x > 0.5:
-			class = classLight
+			class, bent = classLight, 0.5*pow(2*(x-0.5), 1-k.Highlights/100)+0.5
 		}
 		k.curves[c].class[i] = class
-		to[mixed][i] = x
-		to[dark][i] = 0.5 * pow(2*x, 1-k.Shadows/100)
-		to[light][i] = 0.5*pow(2*(x-0.5), 1-k.Highlights/100) + 0.5
-		for kind := range to {
-			to[kind][i] = float32(blacks*(to[kind][i]*whites)) - (blacks - 1)
-		}
+		to[mixed][i] = float32(blacks*(x*whites)) - (blacks - 1)
+		to[alike][i] = float32(blacks*(bent*whites)) - (blacks - 1)
 	}
 }
 
@@ -102,22 +110,103 @@ func (k *Correction) warmth() [3]float32 {
 	return [3]float32{clamp01(float32(r)), clamp01(float32(g)), clamp01(float32(b))}
 }
 
-// kinds tells by the sum of three classes which curve applies.
-var kinds = func() (t [3*classBroken + 1]uint8) {
-	for i := range t {
-		switch {
-		case i == 3*classDark:
-			t[i] = dark
-		case i == 3*classLight:
-			t[i] = light
-		case i&15 == 3*classDark:
-			t[i] = broken
+// The last step mixes the channels linearly, so each channel's share of all three results is a
+// table: three sums of 21 bits, seven of them fraction, that are added up in one word. Their
+// range is 16384 levels, half of it below 0.
+const (
+	sumBits   = 21
+	sumPoint  = 7
+	sumBias   = 1 << (sumBits - sumPoint - 1)
+	sumLimit  = 1250  // of one share, in levels
+	sumBroken = -2600 // share of no number: two others cannot bring the result above 0
+)
+
+// luma is the weight of the channels in the last step.
+var luma = [3]float32{0.2125, 0.7154, 0.0721}
+
+// tabulate fills the tables; it reports whether all shares are in range.
+func (k *Correction) tabulate() bool {
+	k.one = true
+	for kind := range k.tables {
+		for c := range k.curves {
+			for i, x := range k.curves[c].to[kind] {
+				k.one = k.one && x == k.curves[c].to[mixed][i]
+				sum, ok := k.share(c, x)
+				if !ok {
+					return false
+				}
+				k.tables[kind][c][i] = sum
+			}
 		}
+		const middle = sumBias<<sumPoint | 1<<(sumPoint-1)
+		for i := range k.tables[kind][0] {
+			k.tables[kind][0][i] += middle | middle<<sumBits | middle<<(2*sumBits)
+		}
+	}
+	return true
+}
+
+// share returns what channel c with value x adds to the results.
+func (k *Correction) share(c int, x float32) (sum uint64, ok bool) {
+	s := k.Saturation / 100
+	for out := range 3 {
+		share := luma[c] * (1 - s)
+		if out == c {
+			share += s
+		}
+		level := 255 * x * share
+		switch {
+		case isNaN(level):
+			level = sumBroken
+		case abs(level) > sumLimit:
+			return 0, false
+		}
+		sum += uint64(int64(floor(level*(1<<sumPoint)+0.5))) << (sumBits * out)
+	}
+	return sum, true
+}
+
+// clamped is the byte of a sum without its fraction.
+var clamped = func() (t [2 * sumBias]uint8) {
+	for i := range t {
+		t[i] = uint8(min(max(i-sumBias, 0), 255))
 	}
 	return t
 }()
 
+// settled is the colour of three sums.
+func settled(sum uint64) uint32 {
+	const mask = 2*sumBias - 1
+	return uint32(clamped[sum>>sumPoint&mask]) | uint32(clamped[sum>>(sumPoint+sumBits)&mask])<<8 | uint32(clamped[sum>>(sumPoint+2*sumBits)&mask])<<16
+}
+
 func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
+	cr, cg, cb := &k.curves[0].class, &k.curves[1].class, &k.curves[2].class
+	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
+	dst = dst[:len(src)]
+	for i, p := range src {
+		x, y, z := uint8(p), uint8(p>>8), uint8(p>>16)
+		t := &k.tables[kinds[cr[x]+cg[y]+cb[z]]&1]
+		dst[i] = settled(t[0][x]+t[1][y]+t[2][z]) | p&black
+	}
+}
+
+// plainCorrection has one curve for all pixels.
+type plainCorrection Correction
+
+func (k *plainCorrection) rows(r *Runner, _ *work, y0, y1 int) {
+	t := &k.tables[mixed]
+	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
+	dst = dst[:len(src)]
+	for i, p := range src {
+		dst[i] = settled(t[0][uint8(p)]+t[1][uint8(p>>8)]+t[2][uint8(p>>16)]) | p&black
+	}
+}
+
+// exactCorrection computes each pixel in floating point.
+type exactCorrection Correction
+
+func (k *exactCorrection) rows(r *Runner, _ *work, y0, y1 int) {
 	s := k.Saturation / 100
 	cr, cg, cb := &k.curves[0], &k.curves[1], &k.curves[2]
 	for y := y0; y < y1; y++ {
@@ -125,13 +214,9 @@ func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
 		for i, p := range r.src.Row(y) {
 			x, y, z := p&255, p>>8&255, p>>16&255
 			kind := kinds[cr.class[x]+cg.class[y]+cb.class[z]]
-			if kind == broken {
-				dst[i] = p & black
-				continue
-			}
 			red, green, blue := cr.to[kind][x], cg.to[kind][y], cb.to[kind][z]
-			luma := (float32(0.2125*red) + float32(0.7154*green) + float32(0.0721*blue)) * (1 - s)
-			dst[i] = rgb(luma+float32(red*s), luma+float32(green*s), luma+float32(blue*s)) | p&black
+			grey := (float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s)
+			dst[i] = rgb(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&black
 		}
 	}
 }

@@ -177,21 +177,23 @@ func (k *Swirl) run(r *Runner) { r.move(k, false) }
 func (k *Swirl) line(r *Runner, y int, u, v []float32) {
 	w, h := float32(r.dst.W), float32(r.dst.H)
 	cx, cy := w/2+k.X, h/2+k.Y
+	perU, perV, perRadius := 1/w, 1/h, 1/k.Radius
 	qy := float32(y) + 0.5 - cy
-	copy(u, r.us)
-	for i := range v {
-		v[i] = r.vs[y]
-	}
+	qy2 := float32(qy * qy)
+	vy := r.vs[y]
+	us := r.us[:len(u)]
+	v = v[:len(u)]
 	for i := range u {
+		u[i], v[i] = us[i], vy
 		qx := float32(i) + 0.5 - cx
-		d := sqrt(float32(qx*qx) + float32(qy*qy))
+		d := sqrt(float32(qx*qx) + qy2)
 		if !(d < k.Radius) {
 			continue
 		}
-		s := (k.Radius - d) / k.Radius
+		s := (k.Radius - d) * perRadius
 		sin, cos := sincos(-0.4 * k.Angle * s * s)
-		u[i] = (float32(qx*cos) - float32(qy*sin) + cx) / w
-		v[i] = (float32(qx*sin) + float32(qy*cos) + cy) / h
+		u[i] = (float32(qx*cos) - float32(qy*sin) + cx) * perU
+		v[i] = (float32(qx*sin) + float32(qy*cos) + cy) * perV
 	}
 }
 

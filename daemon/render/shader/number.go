@@ -82,8 +82,29 @@ var nan = float32(math.NaN())
 // sincos returns sine and cosine of an angle in radians, to single precision. An angle so large
 // that it has lost its fraction counts as 0; one that is not finite has neither.
 func sincos(x float32) (sin, cos float32) {
-	s, c := sincos64(float64(x))
-	return float32(s), float32(c)
+	const turns = 1 << 16 // of a quarter
+	if !(x > -turns && x < turns) {
+		s, c := sincos64(float64(x))
+		return float32(s), float32(c)
+	}
+	t := float64(x) * (2 / math.Pi)
+	n := int64(t+(turns+0.5)) - turns
+	r := float32(float64((t - float64(n)) * (math.Pi / 2)))
+	z := float32(r * r)
+	p := -1.9841270e-4 + float32(z*2.7557319e-6)
+	p = 8.3333333e-3 + float32(z*p)
+	p = -1.6666667e-1 + float32(z*p)
+	q := -1.3888889e-3 + float32(z*2.4801587e-5)
+	q = 4.1666667e-2 + float32(z*q)
+	sin = r + float32(float32(r*z)*p)
+	cos = 1 - 0.5*z + float32(float32(z*z)*q)
+	if n&1 != 0 {
+		sin, cos = cos, -sin
+	}
+	if n&2 != 0 {
+		sin, cos = -sin, -cos
+	}
+	return sin, cos
 }
 
 // halfPi in two parts, the first with 33 bits, so that its products with small integers are exact.

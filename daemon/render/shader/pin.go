@@ -43,10 +43,6 @@ func length(a [2]float64) float64 { return math.Sqrt(float64(a[0]*a[0]) + float6
 // line interpolates in the triangles that Olive draws, (top left, top right, bottom right) and
 // (top left, bottom right, bottom left).
 func (k *CornerPin) line(r *Runner, y int, u, v []float32) {
-	at := k.bilinear
-	if k.Perspective {
-		at = k.perspective
-	}
 	b := (float64(y) + 0.5) / float64(r.dst.H)
 	for i := range u {
 		a := (float64(i) + 0.5) / float64(r.dst.W)
@@ -54,19 +50,22 @@ func (k *CornerPin) line(r *Runner, y int, u, v []float32) {
 		if a < b {
 			share = [4]float64{1 - b, 0, a, b - a}
 		}
-		p, q := at(&share)
-		u[i], v[i] = float32(p), float32(q)
+		if k.Perspective {
+			u[i], v[i] = k.perspective(&share)
+		} else {
+			u[i], v[i] = k.bilinear(&share)
+		}
 	}
 }
 
-func (k *CornerPin) perspective(share *[4]float64) (u, v float64) {
+func (k *CornerPin) perspective(share *[4]float64) (u, v float32) {
 	tl, tr := float64(share[0]*k.inverse[0]), float64(share[1]*k.inverse[1])
 	br, bl := float64(share[2]*k.inverse[2]), float64(share[3]*k.inverse[3])
 	sum := tl + tr + br + bl
-	return (tr + br) / sum, (br + bl) / sum
+	return float32((tr + br) / sum), float32((br + bl) / sum)
 }
 
-func (k *CornerPin) bilinear(share *[4]float64) (u, v float64) {
+func (k *CornerPin) bilinear(share *[4]float64) (u, v float32) {
 	tl, tr, br := minus(k.TopLeft, k.BottomLeft), minus(k.TopRight, k.BottomLeft), minus(k.BottomRight, k.BottomLeft)
 	var q, b3 [2]float64
 	for i := range q {
@@ -80,7 +79,7 @@ func (k *CornerPin) bilinear(share *[4]float64) (u, v float64) {
 	}
 	d := [2]float64{br[0] + float64(s*b3[0]), br[1] + float64(s*b3[1])}
 	if math.Abs(d[0]) > math.Abs(d[1]) {
-		return (q[0] - float64(tl[0]*s)) / d[0], 1 - s
+		return float32((q[0] - float64(tl[0]*s)) / d[0]), float32(1 - s)
 	}
-	return (q[1] - float64(tl[1]*s)) / d[1], 1 - s
+	return float32((q[1] - float64(tl[1]*s)) / d[1]), float32(1 - s)
 }
