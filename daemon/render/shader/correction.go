@@ -105,6 +105,8 @@ func (k *Correction) warmth() [3]float32 {
 		g = 1.1298908609 * float64(pow(float32(t-60), -0.0755148492))
 	} else {
 		g = float64(0.3900815788*ln(t)) - 0.6318414438
+	}
+	if !(t >= 66) {
 		b = float64(0.5432067891*ln(t-10)) - 1.1962540891
 	}
 	return [3]float32{clamp01(float32(r)), clamp01(float32(g)), clamp01(float32(b))}

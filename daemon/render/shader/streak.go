@@ -143,6 +143,9 @@ func (k *RadialBlur) mean(r *Runner, block *[4]spoke, s *spoke) uint32 {
 	if s.n == 0 {
 		return 0
 	}
+	if r.void {
+		return black
+	}
 	w, h := float32(r.dst.W), float32(r.dst.H)
 	var rg, ba uint64
 	first, end := steps(s.n, reach(r.src))
