@@ -100,8 +100,8 @@ func (k *shake) shape(s *shape, now moment) {
 	}
 	strength := k.intensity.At(f) / 5
 	for i := range s.quad {
-		s.quad[i].X = moved(s.quad[i].X, sum[0]*strength)
-		s.quad[i].Y = moved(s.quad[i].Y, sum[1]*strength)
+		s.quad[i].X = moved(s.quad[i].X, float64(sum[0]*strength))
+		s.quad[i].Y = moved(s.quad[i].Y, float64(sum[1]*strength))
 	}
 	s.matrix = s.matrix.Mul(raster.Rotate(sum[2] * k.rotation.At(f) / 50))
 }

@@ -54,7 +54,7 @@ func hsv(p uint32) (h, s, v float32) {
 // wheel is the channel whose peak is at hue 0.
 func wheel(h, s, v float32) float32 {
 	h -= floor(h)
-	return v * (1 - s + float32(s*clamp01(abs(6*h-3)-1)))
+	return v * (1 - s + float32(s*clamp01(abs(float32(6*h)-3)-1)))
 }
 
 // Invert mixes the picture with its negative, Amount in percent (5.3). Transparent pixels get
@@ -114,7 +114,7 @@ func (k *Noise) rows(r *Runner, _ *work, y0, y1 int) {
 				n = [3]float32{one, one, one}
 			}
 			if k.Blend {
-				mid := k.Amount * 0.005
+				mid := float32(k.Amount * 0.005)
 				dst[i] = rgb(unit[p&255]+2*(n[0]-mid), unit[p>>8&255]+2*(n[1]-mid), unit[p>>16&255]+2*(n[2]-mid)) | p&black
 			} else {
 				dst[i] = rgb(n[0], n[1], n[2]) | black
@@ -128,7 +128,7 @@ func (k *Noise) noise(u, v, seed float32) float32 {
 	const phi, pi, root = float32(0.161803398874989484820459), float32(0.314159265358979323846264), float32(14142.1356237309504880169)
 	f := k.Time + seed + phi
 	x, y := float32(u*f)-phi, float32(v*f)-pi
-	n := tan(sqrt(float32(x*x)+float32(y*y))) * root
+	n := float32(tan(sqrt(float32(x*x)+float32(y*y))) * root)
 	if math.IsInf(float64(n), 0) {
 		return nan
 	}

@@ -152,7 +152,7 @@ func (k *Correction) tabulate() bool {
 func (k *Correction) share(c int, x float32) (sum uint64, ok bool) {
 	s := k.Saturation / 100
 	for out := range 3 {
-		share := luma[c] * (1 - s)
+		share := float32(luma[c] * (1 - s))
 		if out == c {
 			share += s
 		}
@@ -217,7 +217,7 @@ func (k *exactCorrection) rows(r *Runner, _ *work, y0, y1 int) {
 			x, y, z := p&255, p>>8&255, p>>16&255
 			kind := kinds[cr.class[x]+cg.class[y]+cb.class[z]]
 			red, green, blue := cr.to[kind][x], cg.to[kind][y], cb.to[kind][z]
-			grey := (float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s)
+			grey := float32((float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s))
 			dst[i] = rgb(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&black
 		}
 	}

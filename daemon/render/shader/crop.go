@@ -43,7 +43,7 @@ func (k *Crop) rows(r *Runner, _ *work, y0, y1 int) {
 		top, bottom := k.down[0][y], k.down[1][y]
 		dst := r.dst.Row(y)
 		for i, p := range r.src.Row(y) {
-			a := unit[p>>24] * left[i] * top * right[i] * bottom
+			a := float32(unit[p>>24] * left[i] * top * right[i] * bottom)
 			if k.Invert {
 				a = 1 - a
 			}

@@ -222,7 +222,7 @@ func degrees(r, g, b float32) float32 {
 	default:
 		h = 4 + (r-g)/d
 	}
-	h *= 60
+	h = float32(h * 60)
 	if h < 0 {
 		h += 360
 	}

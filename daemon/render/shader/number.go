@@ -87,7 +87,7 @@ func sincos(x float32) (sin, cos float32) {
 		s, c := sincos64(float64(x))
 		return float32(s), float32(c)
 	}
-	t := float64(x) * (2 / math.Pi)
+	t := float64(float64(x) * (2 / math.Pi))
 	n := int64(t+(turns+0.5)) - turns
 	r := float32(float64((t - float64(n)) * (math.Pi / 2)))
 	z := float32(r * r)

@@ -260,7 +260,7 @@ func (k *Vignette) rows(r *Runner, _ *work, y0, y1 int) {
 			dx := float32(r.us[i]*aspect) - off - (0.5 + k.X/100)
 			d := sqrt(float32(dx*dx) + float32(dy*dy))
 			q := clamp01((d - outer) / (inner - outer))
-			m := q * q * (3 - 2*q)
+			m := float32(q * q * (3 - 2*q))
 			if k.Invert {
 				m = 1 - m
 			}
