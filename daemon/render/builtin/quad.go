@@ -13,11 +13,11 @@ type cornerPin struct {
 	binding
 	offsets [4]struct{ x, y ove.Curve } // in the order of a quad's corners
 	kernel  shader.CornerPin
-	first   bool // no effect before it changes the quad's form
+	shaken  bool // a shake before it changes the quad's size by a pixel now and then
 }
 
 func newCornerPin(e *ove.Effect, env effectEnv) effect {
-	p := &cornerPin{binding: *bind(e, env), first: true}
+	p := &cornerPin{binding: *bind(e, env)}
 	for row, c := range [4]struct {
 		corner int
 		id     string
@@ -28,9 +28,8 @@ func newCornerPin(e *ove.Effect, env effectEnv) effect {
 	p.flag(4, "perspective", true, &p.kernel.Perspective)
 	p.shader(&p.kernel)
 	for _, before := range env.layer.effects {
-		switch before.shape.(type) {
-		case *cornerPin, *shake:
-			p.first = false
+		if _, ok := before.shape.(*shake); ok {
+			p.shaken = true
 		}
 	}
 	return effect{shape: p, pass: p}
@@ -67,7 +66,7 @@ func (p *cornerPin) constant() bool {
 			return false
 		}
 	}
-	return p.first && p.binding.constant()
+	return !p.shaken && p.binding.constant()
 }
 
 // shake moves and turns a layer at random (effects notes 8.3). Olive draws the numbers anew each
