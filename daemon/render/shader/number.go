@@ -152,11 +152,14 @@ func tan(x float32) float32 {
 	return float32(s / c)
 }
 
-// log2 is the logarithm of a positive, finite number, to about 1e-13.
+// log2 is the logarithm of a positive, finite, normal number, to about 1e-13.
 func log2(x float64) float64 {
-	m, e := math.Frexp(x)
-	if m < math.Sqrt2/2 {
-		m, e = 2*m, e-1
+	const one, fraction = 1023, 1<<52 - 1
+	bits := math.Float64bits(x)
+	e := int(bits>>52) - one
+	m := math.Float64frombits(bits&fraction | one<<52) // 1 to 2
+	if m > math.Sqrt2 {
+		m, e = m/2, e+1
 	}
 	s := (m - 1) / (m + 1)
 	z := float64(s * s)
@@ -172,13 +175,13 @@ func log2(x float64) float64 {
 
 // exp2 is 2^x, to about 1e-13; 0 or infinite where that is out of range.
 func exp2(x float64) float64 {
-	if !(x > -1080) {
+	if !(x > -1022) {
 		if x != x {
 			return x
 		}
 		return 0
 	}
-	if x > 1030 {
+	if x >= 1023 {
 		return math.Inf(1)
 	}
 	n := math.Floor(x + 0.5)
@@ -194,7 +197,7 @@ func exp2(x float64) float64 {
 	p = 0.5 + float64(r*p)
 	p = 1 + float64(r*p)
 	p = 1 + float64(r*p)
-	return math.Ldexp(p, int(n))
+	return p * math.Float64frombits(uint64(int(n)+1023)<<52)
 }
 
 // pow is the shaders' power: no number for a negative base.

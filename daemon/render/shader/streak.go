@@ -55,35 +55,46 @@ func (k *DirectionalBlur) rows(r *Runner, w *work, y0, y1 int) {
 
 // add adds the samples of line y, scaled by 256.
 func (t *tap) add(rg, ba []uint64, src *raster.Texture, y int) {
-	var upper, lower []uint32
-	if y+t.y >= 0 && y+t.y < src.H {
-		upper = src.Row(y + t.y)
-	}
-	if y+t.y+1 >= 0 && y+t.y+1 < src.H {
-		lower = src.Row(y + t.y + 1)
-	}
-	if upper == nil && lower == nil {
+	above, below := y+t.y >= 0 && y+t.y < src.H, y+t.y+1 >= 0 && y+t.y+1 < src.H
+	if !above && !below {
 		return
 	}
-	fx, fy := uint64(t.fx), uint64(t.fy)
-	left := t.column(upper, lower, max(0, -t.x-1)+t.x, fy)
-	for i := max(0, -t.x-1); i < min(len(rg), src.W-t.x); i++ {
-		right := t.column(upper, lower, i+t.x+1, fy)
-		rg[i] += (left[0]*(256-fx) + right[0]*fx + 1<<7 + 1<<39) >> 8 & lowLanes
-		ba[i] += (left[1]*(256-fx) + right[1]*fx + 1<<7 + 1<<39) >> 8 & lowLanes
+	// A line outside has no weight, and the other one stands in for it.
+	fy, upper, lower := [2]uint64{256 - uint64(t.fy), uint64(t.fy)}, []uint32(nil), []uint32(nil)
+	if above {
+		upper = src.Row(y + t.y)
+		lower = upper
+	} else {
+		fy[0] = 0
+	}
+	if below {
+		lower = src.Row(y + t.y + 1)
+	} else {
+		fy[1] = 0
+	}
+	if !above {
+		upper = lower
+	}
+	column := func(x int) (rg, ba uint64) {
+		a, b := raster.Spread(upper[x]), raster.Spread(lower[x])
+		return a&lowLanes*fy[0] + b&lowLanes*fy[1], a>>16&lowLanes*fy[0] + b>>16&lowLanes*fy[1]
+	}
+	const half = 1<<7 | 1<<39
+	fx := uint64(t.fx)
+	first, end := max(0, -t.x-1), min(len(rg), src.W-t.x)
+	var left [2]uint64
+	if x := first + t.x; x >= 0 && x < src.W {
+		left[0], left[1] = column(x)
+	}
+	for i := first; i < end; i++ {
+		var right [2]uint64
+		if x := i + t.x + 1; x < src.W {
+			right[0], right[1] = column(x)
+		}
+		rg[i] += (left[0]*(256-fx) + right[0]*fx + half) >> 8 & lowLanes
+		ba[i] += (left[1]*(256-fx) + right[1]*fx + half) >> 8 & lowLanes
 		left = right
 	}
-}
-
-// column is a texel between two lines, scaled by 256.
-func (t *tap) column(upper, lower []uint32, x int, fy uint64) (v [2]uint64) {
-	if uint(x) < uint(len(upper)) {
-		v[0], v[1] = redGreen(upper[x])*(256-fy), blueAlpha(upper[x])*(256-fy)
-	}
-	if uint(x) < uint(len(lower)) {
-		v[0], v[1] = v[0]+redGreen(lower[x])*fy, v[1]+blueAlpha(lower[x])*fy
-	}
-	return v
 }
 
 // RadialBlur is the mean of samples along the line through the pixel and a centre, the more the
@@ -99,62 +110,69 @@ func (k *RadialBlur) run(r *Runner) {
 	r.each(k)
 }
 
-// A spoke is the line of samples of one pixel.
+// A spoke is the line of samples of one pixel: sample i is at (u + i du, v + i dv).
 type spoke struct {
-	x, y, cos, sin float32
-	n              int
+	n            int
+	u, v, du, dv float32
 }
 
 func (k *RadialBlur) spoke(r *Runner, x, y int) (s spoke) {
 	w, h := float32(r.dst.W), float32(r.dst.H)
-	s.x, s.y = float32(x)+0.5, float32(y)+0.5
-	dx, dy := s.x-w/2-k.X, s.y-h/2-k.Y
+	px, py := float32(x)+0.5, float32(y)+0.5
+	dx, dy := px-w/2-k.X, py-h/2-k.Y
 	u, v := dx/w, dy/h
 	s.n = ceil(k.Radius*sqrt(float32(u*u)+float32(v*v)), far)
 	l := sqrt(float32(dx*dx) + float32(dy*dy))
-	s.cos, s.sin = abs(dx)/l, dy/l
+	cos, sin := abs(dx)/l, dy/l
 	if dx < 0 {
-		s.sin = -s.sin
+		sin = -sin
 	}
+	d := 0.5 - float32(s.n)
+	s.u, s.v = (px+float32(d*cos))/w, (py+float32(d*sin))/h
+	s.du, s.dv = 2*cos/w, 2*sin/h
 	return s
 }
 
-// at returns the coordinates of sample i, or of the end of a spoke that has fewer.
-func (s *spoke) at(i int, w, h float32) (u, v float32) {
-	d := float32(2*min(i, s.n)-s.n) + 0.5
-	return (s.x + float32(d*s.cos)) / w, (s.y + float32(d*s.sin)) / h
+// to is the way from the samples of one spoke to those of another.
+func (s *spoke) to(e *spoke) spoke {
+	return spoke{u: e.u - s.u, v: e.v - s.v, du: e.du - s.du, dv: e.dv - s.dv}
+}
+
+// at returns sample i.
+func (s *spoke) at(i int) (u, v float32) {
+	f := float32(i)
+	return s.u + float32(f*s.du), s.v + float32(f*s.dv)
 }
 
 func (k *RadialBlur) rows(r *Runner, _ *work, y0, y1 int) {
 	for y := y0; y < y1; y += 2 {
 		for x := 0; x < r.dst.W; x += 2 {
 			block := [4]spoke{k.spoke(r, x, y), k.spoke(r, x+1, y), k.spoke(r, x, y+1), k.spoke(r, x+1, y+1)}
+			right, down := block[0].to(&block[1]), block[0].to(&block[2])
 			for i := range block {
 				if x, y := x+i&1, y+i>>1; x < r.dst.W && y < y1 {
-					r.dst.Row(y)[x] = k.mean(r, &block, &block[i])
+					r.dst.Row(y)[x] = block[i].mean(r, &right, &down)
 				}
 			}
 		}
 	}
 }
 
-// mean takes the samples of spoke s of a block, whose steps decide together on the detail.
-func (k *RadialBlur) mean(r *Runner, block *[4]spoke, s *spoke) uint32 {
+// mean is the pixel of a spoke; the ways to its neighbours decide on the detail of each sample.
+func (s *spoke) mean(r *Runner, right, down *spoke) uint32 {
 	if s.n == 0 {
 		return 0
 	}
 	if r.void {
 		return black
 	}
-	w, h := float32(r.dst.W), float32(r.dst.H)
 	var rg, ba uint64
 	first, end := steps(s.n, reach(r.src))
 	for i := first; i < end; i++ {
-		u0, v0 := block[0].at(i, w, h)
-		u1, v1 := block[1].at(i, w, h)
-		u2, v2 := block[2].at(i, w, h)
-		u, v := s.at(i, w, h)
-		a, b := r.sampler.At(u, v, r.sampler.Detail(u1-u0, v1-v0, u2-u0, v2-v0))
+		ux, vx := right.at(i)
+		uy, vy := down.at(i)
+		u, v := s.at(i)
+		a, b := r.sampler.At(u, v, r.sampler.Detail(ux, vx, uy, vy))
 		rg += (a + 1<<7 + 1<<39) >> 8 & lowLanes
 		ba += (b + 1<<7 + 1<<39) >> 8 & lowLanes
 	}
