@@ -175,7 +175,7 @@ func FuzzKernels(f *testing.F) {
 	for i := range samples(1) {
 		f.Add(uint8(i), uint8(9), uint8(6), 1.0, 1.0, 1.0, uint8(1))
 		f.Add(uint8(i), uint8(1), uint8(1), math.NaN(), math.Inf(1), -1e9, uint8(0))
-		f.Add(uint8(i), uint8(5), uint8(3), 1e9, -0.0, math.Inf(-1), uint8(3))
+		f.Add(uint8(i), uint8(5), uint8(3), 1e9, math.Copysign(0, -1), math.Inf(-1), uint8(3))
 		f.Add(uint8(i), uint8(2), uint8(7), 1e-30, 3e38, 0.0, uint8(7))
 	}
 	f.Fuzz(func(t *testing.T, which, w, h uint8, a, b, c float64, bits uint8) {
