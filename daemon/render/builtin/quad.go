@@ -1,8 +1,6 @@
 package builtin
 
 import (
-	"math"
-
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
@@ -95,7 +93,8 @@ func (k *shake) shape(s *shape, now moment) {
 	tau := now.seconds * k.frequency.At(f)
 	var sum [3]float64 // x, y, angle
 	for i := 0; i < len(k.random); i += 2 {
-		sum[i/2%3] += math.Sin((tau + k.random[i]) * k.random[i+1])
+		sin, _ := raster.Sincos((tau + k.random[i]) * k.random[i+1])
+		sum[i/2%3] += sin
 	}
 	strength := k.intensity.At(f) / 5
 	for i := range s.quad {

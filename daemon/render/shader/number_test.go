@@ -4,6 +4,8 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
+
+	"olive-distributed/daemon/render/raster"
 )
 
 func TestTheFunctionsOfMathToSinglePrecision(t *testing.T) {
@@ -19,7 +21,7 @@ func TestTheFunctionsOfMathToSinglePrecision(t *testing.T) {
 		s, c := sincos(x)
 		near("sine", float64(s), math.Sin(float64(x)), 2e-7)
 		near("cosine", float64(c), math.Cos(float64(x)), 2e-7)
-		s64, c64 := sincos64(float64(x))
+		s64, c64 := raster.Sincos(float64(x))
 		near("sine in double precision", s64, math.Sin(float64(x)), 2e-11)
 		near("cosine in double precision", c64, math.Cos(float64(x)), 2e-11)
 		near("arc sine", asin(float64(s)), math.Asin(float64(s)), 1e-7)

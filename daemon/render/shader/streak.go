@@ -16,7 +16,7 @@ func (k *DirectionalBlur) run(r *Runner) {
 
 // angle returns cosine and sine of an angle in degrees.
 func angle(degrees float32) (cos, sin float32) {
-	s, c := sincos64(float64(degrees) * (pi / 180))
+	s, c := raster.Sincos(float64(degrees) * (pi / 180))
 	return float32(c), float32(s)
 }
 
