@@ -13,7 +13,7 @@ type Correction struct {
 	ready  bool
 	made   settings // what curves and tables were made from
 	curves [3]curve // red, green, blue
-	tables [2]table // by kind
+	tables [3]table // of red, green and blue
 	exact  bool     // tables do not hold the values: they are out of range
 	one    bool     // both kinds of pixels have the same table
 }
@@ -39,11 +39,11 @@ const (
 	classLight = 4
 )
 
-// kinds tells the kind of a pixel by the sum of the classes of its channels.
-var kinds = [256]uint8{3 * classDark: alike, 3 * classLight: alike}
+// kinds tells the kind of a pixel, times 256, by the sum of the classes of its channels.
+var kinds = [256]uint16{3 * classDark: alike << 8, 3 * classLight: alike << 8}
 
-// A table holds the shares of red, green and blue in all three results.
-type table [3][256]uint64
+// A table holds a channel's shares in all three results, for mixed pixels and then for others.
+type table [2 * 256]uint64
 
 func (k *Correction) run(r *Runner) {
 	now := settings{k.Temperature, k.Tint, k.Exposure, k.Contrast, k.Highlights, k.Shadows, k.Whites, k.Blacks, k.Saturation}
@@ -129,21 +129,21 @@ var luma = [3]float32{0.2125, 0.7154, 0.0721}
 // tabulate fills the tables; it reports whether all shares are in range.
 func (k *Correction) tabulate() bool {
 	k.one = true
-	for kind := range k.tables {
-		for c := range k.curves {
+	for c := range k.curves {
+		for kind := range k.curves[c].to {
 			for i, x := range k.curves[c].to[kind] {
 				k.one = k.one && x == k.curves[c].to[mixed][i]
 				sum, ok := k.share(c, x)
 				if !ok {
 					return false
 				}
-				k.tables[kind][c][i] = sum
+				k.tables[c][kind<<8|i] = sum
 			}
 		}
-		const middle = sumBias<<sumPoint | 1<<(sumPoint-1)
-		for i := range k.tables[kind][0] {
-			k.tables[kind][0][i] += middle | middle<<sumBits | middle<<(2*sumBits)
-		}
+	}
+	const middle = sumBias<<sumPoint | 1<<(sumPoint-1)
+	for i := range k.tables[0] {
+		k.tables[0][i] += middle | middle<<sumBits | middle<<(2*sumBits)
 	}
 	return true
 }
@@ -188,8 +188,8 @@ func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
 	dst = dst[:len(src)]
 	for i, p := range src {
 		x, y, z := uint8(p), uint8(p>>8), uint8(p>>16)
-		t := &k.tables[kinds[cr[x]+cg[y]+cb[z]]&1]
-		dst[i] = settled(t[0][x]+t[1][y]+t[2][z]) | p&black
+		kind := uint32(kinds[cr[x]+cg[y]+cb[z]] & (alike << 8))
+		dst[i] = settled(k.tables[0][kind|uint32(x)]+k.tables[1][kind|uint32(y)]+k.tables[2][kind|uint32(z)]) | p&black
 	}
 }
 
@@ -197,7 +197,7 @@ func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
 type plainCorrection Correction
 
 func (k *plainCorrection) rows(r *Runner, _ *work, y0, y1 int) {
-	t := &k.tables[mixed]
+	t := &k.tables
 	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
 	dst = dst[:len(src)]
 	for i, p := range src {
@@ -215,7 +215,7 @@ func (k *exactCorrection) rows(r *Runner, _ *work, y0, y1 int) {
 		dst := r.dst.Row(y)
 		for i, p := range r.src.Row(y) {
 			x, y, z := p&255, p>>8&255, p>>16&255
-			kind := kinds[cr.class[x]+cg.class[y]+cb.class[z]]
+			kind := kinds[cr.class[x]+cg.class[y]+cb.class[z]] >> 8
 			red, green, blue := cr.to[kind][x], cg.to[kind][y], cb.to[kind][z]
 			grey := float32((float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s))
 			dst[i] = rgb(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&black
