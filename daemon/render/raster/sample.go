@@ -155,10 +155,8 @@ func (s *Sampler) line(out []uint32, u, v []float32, details []Detail) {
 	su, sv, endU, endV := l.su, l.sv, l.endU, l.endV
 	u, v = u[:len(out)], v[:len(out)]
 	for i := 0; i < len(out); i++ {
-		if d := details[i>>1]; d != 0 { // i is even: a block is all or nothing
-			end := min(i+2, len(out))
-			s.shrunk(out[i:end], u[i:end], v[i:end], d)
-			i++
+		if details[i>>1] != 0 { // i is even: a block is all or nothing
+			i += s.shrunk(out[i:], u[i:], v[i:], details[i>>1:]) - 1
 			continue
 		}
 		x, y := float32(u[i]*su)+128.5, float32(v[i]*sv)+128.5
@@ -180,17 +178,24 @@ func (s *Sampler) line(out []uint32, u, v []float32, details []Detail) {
 	}
 }
 
-// shrunk is At for the pixels of a block in one line, between two mips.
-func (s *Sampler) shrunk(out []uint32, u, v []float32, d Detail) {
-	n, f := d>>8, uint64(d&255)
-	if f == 0 {
-		for i := range out {
-			out[i] = narrow(s.At(u[i], v[i], d))
+// shrunk is At for the first block and those behind it that lie between the same mips. It
+// returns the number of pixels.
+func (s *Sampler) shrunk(out []uint32, u, v []float32, details []Detail) int {
+	n := details[0] >> 8
+	if int(n) == s.last {
+		end := min(2, len(out))
+		for i := range out[:end] {
+			out[i] = narrow(s.At(u[i], v[i], details[0]))
 		}
-		return
+		return end
 	}
-	l, m := &s.levels[n], &s.levels[n+1]
+	l, m := s.levels[n], s.levels[n+1]
 	for i := range out {
+		d := details[i>>1]
+		if d>>8 != n || d == 0 {
+			return i
+		}
+		f := uint64(d & 255)
 		x, y := float32(u[i]*l.su)+128.5, float32(v[i]*l.sv)+128.5
 		cx, cy := float32(u[i]*m.su)+128.5, float32(v[i]*m.sv)+128.5
 		// What is inside on the coarse level is so on the fine one, but for rounding.
@@ -215,6 +220,7 @@ func (s *Sampler) shrunk(out []uint32, u, v []float32, d Detail) {
 		rg1, ba1 := top&low*(256-fy)+bot&low*fy, top>>16&low*(256-fy)+bot>>16&low*fy
 		out[i] = narrow(rg>>8&low*(256-f)+rg1>>8&low*f, ba>>8&low*(256-f)+ba1>>8&low*f)
 	}
+	return len(out)
 }
 
 // Spread gives the channels of a pixel 16 bits each: R, B, G, A from the lowest up.
