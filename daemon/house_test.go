@@ -23,6 +23,7 @@ var mayImport = map[string][]string{
 	"daemon/pki/internal/private": {},
 	"daemon/render":               {"daemon/ove", "daemon/media", "daemon/render/audio"},
 	"daemon/render/raster":        {},
+	"daemon/render/shader":        {"daemon/render/raster"},
 	"daemon/render/audio":         {"daemon/ove", "daemon/media"},
 	"daemon/bus":                  {},
 	"daemon/bus/journal":          {"daemon/farm"},
@@ -43,7 +44,7 @@ var mayImport = map[string][]string{
 	"daemon/render/text/html":     {},
 	"daemon/render/builtin": {
 		"daemon/ove", "daemon/media", "daemon/render", "daemon/render/audio", "daemon/render/raster",
-		"daemon/render/raster/path", "daemon/render/text", "daemon/render/text/font", "daemon/render/text/html",
+		"daemon/render/raster/path", "daemon/render/shader", "daemon/render/text", "daemon/render/text/font", "daemon/render/text/html",
 	},
 }
 
@@ -57,6 +58,7 @@ var pure = map[string]string{
 	"daemon/render/text":        "type is set alike everywhere; fonts are found before",
 	"daemon/render/text/hint":   "likewise",
 	"daemon/render/text/html":   "a project means the same everywhere",
+	"daemon/render/shader":      "likewise",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}

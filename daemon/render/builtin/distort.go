@@ -8,7 +8,9 @@ import (
 )
 
 var distortEffects = map[string]builder{
-	"Distort/Transform": newTransform,
+	"Distort/Corner Pin": newCornerPin,
+	"Distort/Shake":      newShake,
+	"Distort/Transform":  newTransform,
 }
 
 // transform places, scales, turns and fades a layer (effects notes 8.1).

@@ -20,7 +20,7 @@ type shaper interface {
 }
 
 // A pass makes a new picture from the one so far. in is nil when the clip has none; out has
-// the layer's size and undefined pixels.
+// the layer's size and undefined pixels. It spreads its work over the scene's pool itself.
 type pass interface {
 	run(in, out *raster.Texture, now moment, s *shape)
 	// constant says that the result only depends on in.
@@ -34,8 +34,9 @@ type opener interface {
 
 // A moment is the time at which effects are evaluated.
 type moment struct {
-	frame ove.Frame // of the clip
-	top   ove.Frame // playhead of the outermost sequence
+	frame   ove.Frame // of the clip
+	seconds float64   // frame at the sequence's rate
+	top     ove.Frame // playhead of the outermost sequence
 }
 
 // effectEnv is what an effect may know of its surroundings.
@@ -48,7 +49,7 @@ type builder func(e *ove.Effect, env effectEnv) effect
 
 // families holds every effect by its name in the project. To add one, add it to the map of
 // its family's file.
-var families = []map[string]builder{distortEffects, renderEffects}
+var families = []map[string]builder{blurEffects, distortEffects, warpEffects, colorEffects, keyingEffects, stylizeEffects, renderEffects}
 
 func registry(name string) builder {
 	for _, f := range families {

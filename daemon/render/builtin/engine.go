@@ -15,6 +15,7 @@ import (
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/audio"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
 	"olive-distributed/daemon/render/text/font"
 )
 
@@ -155,7 +156,8 @@ func (o *output) abort() {
 
 // stage builds the stage of the whole scene.
 func (e *Engine) stage(s *render.Scene, pool *raster.Pool, span render.Span) (*stage, error) {
-	return newStage(&scene{Scene: s, library: e.library, fonts: e.fonts, pool: pool, threads: e.threads}, s.Sequence, span)
+	sc := &scene{Scene: s, library: e.library, fonts: e.fonts, pool: pool, runner: shader.NewRunner(pool), threads: e.threads}
+	return newStage(sc, s.Sequence, span)
 }
 
 // scene is what all stages of one render share.
@@ -164,6 +166,7 @@ type scene struct {
 	library *media.Library
 	fonts   *font.Finder
 	pool    *raster.Pool
+	runner  *shader.Runner
 	threads int
 	top     ove.Frame // playhead of the outermost sequence
 }

@@ -139,7 +139,8 @@ func (l *layer) picture(ctx context.Context, playhead ove.Frame) (*raster.Textur
 	if err != nil || base == nil && l.clip.Kind != ove.Null {
 		return nil, err
 	}
-	now := moment{frame: l.clip.EffectFrame(playhead), top: l.stage.scene.top}
+	frame := l.clip.EffectFrame(playhead)
+	now := moment{frame: frame, seconds: float64(frame) / l.stage.seq.FPS, top: l.stage.scene.top}
 	l.shape = shape{quad: raster.Centred(l.w, l.h), matrix: raster.Identity, opacity: 1}
 	tex := l.apply(base, version, now)
 	l.opacity = l.shape.opacity * l.clip.Dissolve(playhead)

@@ -9,6 +9,7 @@ import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
 	"olive-distributed/daemon/render/text/font"
 )
 
@@ -50,7 +51,7 @@ func open(t testing.TB, p *ove.Project, threads int) *stage {
 	seq := p.Sequences[0]
 	pool := raster.NewPool(threads)
 	t.Cleanup(pool.Close)
-	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, fonts: testFonts, pool: pool, threads: threads}
+	sc := &scene{Scene: &render.Scene{Plan: &render.Plan{}, Sequence: seq}, fonts: testFonts, pool: pool, runner: shader.NewRunner(pool), threads: threads}
 	s, err := newStage(sc, seq, render.Span{End: seq.Length()})
 	if err != nil {
 		t.Fatal(err)

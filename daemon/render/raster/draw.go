@@ -50,7 +50,7 @@ func fixedFactor(f float64) uint32 {
 // two pixel steps, measured in texels, and a cheap base-2 logarithm (effects notes 1.3).
 func levelOf(uv Affine, tex *Texture) lod {
 	w, h := float64(tex.W), float64(tex.H)
-	rho2 := max(uv.A*uv.A*w*w+uv.D*uv.D*h*h, uv.B*uv.B*w*w+uv.E*uv.E*h*h)
+	rho2 := max(dot(uv.A*uv.A, w*w, uv.D*uv.D, h*h), dot(uv.B*uv.B, w*w, uv.E*uv.E, h*h))
 	if !(rho2 > 1) {
 		return lod{}
 	}
@@ -153,7 +153,7 @@ func stepperAt(uv Affine, tex *Image, x, y int) stepper {
 	u, v := uv.Apply(float64(x)+.5, float64(y)+.5)
 	const bias = .5 / 256
 	return stepper{
-		s: fixed(u*float64(tex.W) - .5 + bias), t: fixed(v*float64(tex.H) - .5 + bias),
+		s: fixed(float64(u*float64(tex.W)) - .5 + bias), t: fixed(float64(v*float64(tex.H)) - .5 + bias),
 		ds: fixed(uv.A * float64(tex.W)), dt: fixed(uv.D * float64(tex.H)),
 	}
 }

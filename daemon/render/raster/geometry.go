@@ -11,15 +11,19 @@ var Identity = Affine{A: 1, E: 1}
 // Mul returns the map that applies n first and then m, as OpenGL multiplies its matrices.
 func (m Affine) Mul(n Affine) Affine {
 	return Affine{
-		A: m.A*n.A + m.B*n.D, B: m.A*n.B + m.B*n.E, C: m.A*n.C + m.B*n.F + m.C,
-		D: m.D*n.A + m.E*n.D, E: m.D*n.B + m.E*n.E, F: m.D*n.C + m.E*n.F + m.F,
+		A: dot(m.A, n.A, m.B, n.D), B: dot(m.A, n.B, m.B, n.E), C: dot(m.A, n.C, m.B, n.F) + m.C,
+		D: dot(m.D, n.A, m.E, n.D), E: dot(m.D, n.B, m.E, n.E), F: dot(m.D, n.C, m.E, n.F) + m.F,
 	}
 }
 
 // Apply returns the image of (x, y).
 func (m Affine) Apply(x, y float64) (float64, float64) {
-	return m.A*x + m.B*y + m.C, m.D*x + m.E*y + m.F
+	return dot(m.A, x, m.B, y) + m.C, dot(m.D, x, m.E, y) + m.F
 }
+
+// dot is a b + c d. The conversions keep a compiler from fusing the operations, which would give
+// other pixels on other machines.
+func dot(a, b, c, d float64) float64 { return float64(a*b) + float64(c*d) }
 
 // Translate moves by (x, y).
 func Translate(x, y float64) Affine { return Affine{A: 1, C: x, E: 1, F: y} }
@@ -29,7 +33,7 @@ func Scale(x, y float64) Affine { return Affine{A: x, E: y} }
 
 // Rotate turns by degrees, clockwise on a screen whose y axis points down.
 func Rotate(degrees float64) Affine {
-	s, c := math.Sincos(degrees * math.Pi / 180)
+	s, c := Sincos(degrees * math.Pi / 180)
 	// Quarter turns are exact, so that an upright picture is copied and not resampled.
 	if q := math.Mod(degrees, 360); math.Mod(q, 90) == 0 {
 		s, c = math.Round(s), math.Round(c)
@@ -125,12 +129,12 @@ func triangle(uv Affine, upper bool) patch {
 func basis(o, x, y [2]float64) (Affine, bool) {
 	ax, ay := x[0]-o[0], x[1]-o[1]
 	bx, by := y[0]-o[0], y[1]-o[1]
-	det := ax*by - ay*bx
+	det := dot(ax, by, -ay, bx)
 	if det == 0 || math.IsNaN(det) || math.IsInf(det, 0) || math.IsInf(1/det, 0) {
 		return Affine{}, false
 	}
 	m := Affine{A: by / det, B: -bx / det, D: -ay / det, E: ax / det}
-	m.C, m.F = -(m.A*o[0] + m.B*o[1]), -(m.D*o[0] + m.E*o[1])
+	m.C, m.F = -dot(m.A, o[0], m.B, o[1]), -dot(m.D, o[0], m.E, o[1])
 	return m, true
 }
 
@@ -139,7 +143,7 @@ func (p *patch) span(y, w int) (x0, x1 int) {
 	cy := float64(y) + .5
 	lo, hi := 0, w
 	for _, pl := range p.planes[:p.n] {
-		d := pl.b*cy + pl.c
+		d := float64(pl.b*cy) + pl.c
 		if pl.a == 0 {
 			if d < 0 || pl.open && d == 0 {
 				return 0, 0

@@ -60,10 +60,10 @@ func halve(to, from *Image) {
 	}
 	sx, sy := float64(from.W)/float64(to.W), float64(from.H)/float64(to.H)
 	for y := range to.H {
-		y0, y1, fy := clampTap((float64(y)+.5)*sy-.5, from.H)
+		y0, y1, fy := clampTap(float64((float64(y)+.5)*sy)-.5, from.H)
 		a, b, d := from.Row(y0), from.Row(y1), to.Row(y)
 		for x := range d {
-			x0, x1, fx := clampTap((float64(x)+.5)*sx-.5, from.W)
+			x0, x1, fx := clampTap(float64((float64(x)+.5)*sx)-.5, from.W)
 			d[x] = narrow(bilerp(a[x0], a[x1], b[x0], b[x1], fx, fy))
 		}
 	}

@@ -1,0 +1,271 @@
+package shader
+
+import "math"
+
+// Flip mirrors the picture (4.2).
+type Flip struct{ Horizontal, Vertical bool }
+
+func (k *Flip) run(r *Runner) {
+	r.each(k)
+	r.dst.Opaque, r.dst.Flat = r.src.Opaque, r.src.Flat
+}
+
+func (k *Flip) rows(r *Runner, _ *work, y0, y1 int) {
+	for y := y0; y < y1; y++ {
+		from := y
+		if k.Vertical {
+			from = r.dst.H - 1 - y
+		}
+		src, dst := r.src.Row(from), r.dst.Row(y)
+		copy(dst, src)
+		if k.Horizontal {
+			for i, p := range src {
+				dst[len(dst)-1-i] = p
+			}
+		}
+	}
+}
+
+// Bulge pushes the picture away from a point, or draws it there (4.3). X and Y are in half
+// pixels from the middle, Amount is in percent.
+type Bulge struct {
+	Amount, X, Y float32
+
+	ox, oy, power float32
+}
+
+func (k *Bulge) run(r *Runner) {
+	k.ox, k.oy = k.X/float32(r.dst.W), k.Y/float32(r.dst.H)
+	k.power = k.Amount / 100
+	r.move(k, true)
+}
+
+func (k *Bulge) line(r *Runner, y int, u, v []float32) {
+	qy := 2*r.vs[y] - 1 - k.oy
+	for i := range u {
+		qx := 2*r.us[i] - 1 - k.ox
+		d := float32(qx*qx) + float32(qy*qy)
+		if d == 0 {
+			u[i], v[i] = (pow(0, 1+k.power)+k.ox+1)*0.5, (k.oy+1)*0.5
+			continue
+		}
+		g := k.grow(d)
+		u[i], v[i] = (float32(g*qx)+k.ox+1)*0.5, (float32(g*qy)+k.oy+1)*0.5
+	}
+}
+
+// grow is the distance, given its square, to the power of the effect.
+func (k *Bulge) grow(d float32) float32 {
+	switch k.power {
+	case 0:
+		return 1
+	case 1:
+		return sqrt(d)
+	}
+	return float32(exp2(float64(0.5 * float64(k.power) * log2(float64(d)))))
+}
+
+// Fisheye puts the picture on a half sphere (4.4). Size is in percent.
+type Fisheye struct{ Size float32 }
+
+func (k *Fisheye) run(r *Runner) { r.move(k, false) }
+
+func (k *Fisheye) line(r *Runner, y int, u, v []float32) {
+	size := k.Size / 100
+	m := 2 - size
+	qy := 2*r.vs[y] - 1
+	for i := range u {
+		qx := 2*r.us[i] - 1
+		d := sqrt(float32(qx*qx) + float32(qy*qy))
+		switch {
+		case !(d < size):
+			u[i], v[i] = r.us[i], r.vs[y]
+		case d == 0:
+			u[i], v[i] = 0.5, 0.5
+		default:
+			g := float32(asin(float64(d)*float64(m)) / (math.Pi * float64(d)))
+			u[i], v[i] = float32(g*qx)+0.5, float32(g*qy)+0.5
+		}
+	}
+}
+
+// Ripple moves the picture in rings around a point (4.5). Everything but Time, in seconds of the
+// clip, is in percent.
+type Ripple struct {
+	Speed, Intensity, Frequency, X, Y float32
+	Reverse, Stretch                  bool
+	Time                              float32
+
+	aspect, cx, cy, phase, height float32
+}
+
+func (k *Ripple) run(r *Runner) {
+	k.aspect, k.cx, k.cy = 1, 1, 1
+	if !k.Stretch {
+		k.aspect = float32(r.dst.W) / float32(r.dst.H)
+		k.cx = 1 + k.aspect/2
+	}
+	k.cx, k.cy = k.cx+k.X/100, k.cy+k.Y/100
+	t := k.Time
+	if k.Reverse {
+		t = -t
+	}
+	k.phase = t * k.Speed * 0.05
+	k.height = k.Intensity * 0.0005
+	r.move(k, false)
+}
+
+func (k *Ripple) line(r *Runner, y int, u, v []float32) {
+	py := 2*r.vs[y] - k.cy
+	f := k.Frequency / 100
+	for i := range u {
+		px := 2*float32(r.us[i]*k.aspect) - k.cx
+		l := sqrt(float32(px*px) + float32(py*py))
+		_, c := sincos(f * (float32(12*l) - k.phase))
+		g := c * k.height / l
+		u[i], v[i] = r.us[i]+float32(px*g), r.vs[y]+float32(py*g)
+	}
+}
+
+// Sphere rolls the picture on a ball (4.6). X, Y and Scale are in percent.
+type Sphere struct {
+	X, Y, Scale                float32
+	Tile, HideEdges, Stretched bool
+
+	ox, oy, ax, ay, scale float32
+}
+
+func (k *Sphere) run(r *Runner) {
+	w, h := float32(r.dst.W), float32(r.dst.H)
+	k.ax, k.ay = 1, 1
+	switch {
+	case k.Stretched:
+	case r.dst.W > r.dst.H:
+		k.ax = w / h
+	default:
+		k.ay = h / w
+	}
+	k.scale = 1.5 - k.Scale/100
+	k.ox, k.oy = 0.5-k.X/100, 0.5-k.Y/100
+	r.move(k, k.HideEdges && !k.Tile)
+}
+
+func (k *Sphere) line(r *Runner, y int, u, v []float32) {
+	b := 2*r.vs[y] - 1
+	py := float32(2*float32(r.vs[y]*k.ay)) - k.ay
+	for i := range u {
+		px := float32(2*float32(r.us[i]*k.ax)) - k.ax
+		d := float32(px*px) + float32(py*py)
+		if !(d <= 1) || d == 0 {
+			u[i], v[i] = nan, nan
+			continue
+		}
+		g := k.scale * ((1 - sqrt(1-d)) / d)
+		u[i], v[i] = float32((2*r.us[i]-1)*g)+k.ox, float32(b*g)+k.oy
+		if k.Tile {
+			u[i], v[i] = u[i]-floor(u[i]), v[i]-floor(v[i])
+		}
+	}
+}
+
+// Swirl turns the picture around a point, most at the point itself (4.7). Radius and the
+// point, measured from the middle, are in pixels.
+type Swirl struct{ Radius, Angle, X, Y float32 }
+
+func (k *Swirl) run(r *Runner) { r.move(k, false) }
+
+func (k *Swirl) line(r *Runner, y int, u, v []float32) {
+	w, h := float32(r.dst.W), float32(r.dst.H)
+	cx, cy := w/2+k.X, h/2+k.Y
+	perU, perV, perRadius := 1/w, 1/h, 1/k.Radius
+	qy := float32(y) + 0.5 - cy
+	qy2 := float32(qy * qy)
+	vy := r.vs[y]
+	us := r.us[:len(u)]
+	v = v[:len(u)]
+	for i := range u {
+		u[i], v[i] = us[i], vy
+		qx := float32(i) + 0.5 - cx
+		d := sqrt(float32(qx*qx) + qy2)
+		if !(d < k.Radius) {
+			continue
+		}
+		s := (k.Radius - d) * perRadius
+		sin, cos := sincos(-0.4 * k.Angle * s * s)
+		u[i] = (float32(qx*cos) - float32(qy*sin) + cx) * perU
+		v[i] = (float32(qx*sin) + float32(qy*cos) + cy) * perV
+	}
+}
+
+// Tile repeats the picture (4.8). Scale and the point that stays are in percent.
+type Tile struct {
+	Scale, X, Y      float32
+	MirrorX, MirrorY bool
+
+	axes axes
+}
+
+func (k *Tile) run(r *Runner) {
+	k.axes.set(r)
+	k.wrap(k.axes.u, k.X/100, k.MirrorX)
+	k.wrap(k.axes.v, k.Y/100, k.MirrorY)
+	r.move(&k.axes, false)
+}
+
+func (k *Tile) wrap(axis []float32, centre float32, mirror bool) {
+	scale := k.Scale / 100
+	for i, a := range axis {
+		x := (a-0.5)/scale + 0.5 - centre
+		axis[i] = x - floor(x)
+		if mirror && mod(x, 2) > 1 {
+			axis[i] = 1 - axis[i]
+		}
+	}
+}
+
+// axes is a warper whose u depends on the column and whose v depends on the line.
+type axes struct{ u, v []float32 }
+
+// set begins with the pixels' own centres.
+func (k *axes) set(r *Runner) {
+	k.u, k.v = append(k.u[:0], r.us...), append(k.v[:0], r.vs...)
+}
+
+func (k *axes) line(_ *Runner, y int, u, v []float32) {
+	copy(u, k.u)
+	for i := range v {
+		v[i] = k.v[y]
+	}
+}
+
+// Wave bends the picture (4.9). Frequency is in radians over the picture, the others are in
+// percent.
+type Wave struct {
+	Frequency, Intensity, Evolution float32
+	Vertical                        bool
+
+	shift []float32 // of each column, or line
+}
+
+func (k *Wave) run(r *Runner) {
+	along := r.us
+	if k.Vertical {
+		along = r.vs
+	}
+	k.shift = grow(k.shift, len(along))
+	for i, a := range along {
+		s, _ := sincos((a - k.Evolution/100) * k.Frequency)
+		k.shift[i] = s * (k.Intensity / 100)
+	}
+	r.move(k, true)
+}
+
+func (k *Wave) line(r *Runner, y int, u, v []float32) {
+	for i := range u {
+		if k.Vertical {
+			u[i], v[i] = r.us[i]-k.shift[y], r.vs[y]
+		} else {
+			u[i], v[i] = r.us[i], r.vs[y]-k.shift[i]
+		}
+	}
+}

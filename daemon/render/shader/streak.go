@@ -1,0 +1,181 @@
+package shader
+
+import "olive-distributed/daemon/render/raster"
+
+// DirectionalBlur is the mean of Length samples along a line through the pixel (3.3). Angle is in
+// degrees, clockwise. Olive rounds the length up.
+type DirectionalBlur struct{ Length, Angle float32 }
+
+func (k *DirectionalBlur) run(r *Runner) {
+	if !(k.Length > 0) || r.void {
+		r.copy()
+		return
+	}
+	r.each(k)
+}
+
+// angle returns cosine and sine of an angle in degrees.
+func angle(degrees float32) (cos, sin float32) {
+	s, c := raster.Sincos(float64(degrees) * (pi / 180))
+	return float32(c), float32(s)
+}
+
+const pi = 3.14159265358979323846
+
+// steps returns the samples [first, end) of n that are at most reach from the pixel. Sample i is
+// at 2i - n + 1/2.
+func steps(n, reach int) (first, end int) {
+	return max(0, (n-reach)/2), min(n, (n+reach)/2+1)
+}
+
+// reach is beyond every sample that meets a picture.
+func reach(m *raster.Texture) int { return m.W + m.H + 4 }
+
+func (k *DirectionalBlur) rows(r *Runner, w *work, y0, y1 int) {
+	n := ceil(k.Length, far)
+	cos, sin := angle(k.Angle)
+	div := divideBy(uint64(n) << 8)
+	for c := range w.lanes {
+		w.lanes[c] = grow(w.lanes[c], r.dst.W)
+	}
+	first, end := steps(n, reach(r.src))
+	for y := y0; y < y1; y++ {
+		clear(w.lanes[0])
+		clear(w.lanes[1])
+		for i := first; i < end; i++ {
+			d := float32(2*i-n) + 0.5
+			t := tapAt(d*cos, d*sin, r.src.W, r.src.H)
+			t.add(w.lanes[0], w.lanes[1], r.src, y)
+		}
+		for i := range r.dst.W {
+			r.dst.Row(y)[i] = div.pixel(w.lanes[0][i], w.lanes[1][i])
+		}
+	}
+}
+
+// add adds the samples of line y, scaled by 256.
+func (t *tap) add(rg, ba []uint64, src *raster.Texture, y int) {
+	above, below := y+t.y >= 0 && y+t.y < src.H, y+t.y+1 >= 0 && y+t.y+1 < src.H
+	if !above && !below {
+		return
+	}
+	// A line outside has no weight, and the other one stands in for it.
+	fy, upper, lower := [2]uint64{256 - uint64(t.fy), uint64(t.fy)}, []uint32(nil), []uint32(nil)
+	if above {
+		upper = src.Row(y + t.y)
+		lower = upper
+	} else {
+		fy[0] = 0
+	}
+	if below {
+		lower = src.Row(y + t.y + 1)
+	} else {
+		fy[1] = 0
+	}
+	if !above {
+		upper = lower
+	}
+	column := func(x int) (rg, ba uint64) {
+		a, b := raster.Spread(upper[x]), raster.Spread(lower[x])
+		return a&lowLanes*fy[0] + b&lowLanes*fy[1], a>>16&lowLanes*fy[0] + b>>16&lowLanes*fy[1]
+	}
+	const half = 1<<7 | 1<<39
+	fx := uint64(t.fx)
+	first, end := max(0, -t.x-1), min(len(rg), src.W-t.x)
+	var left [2]uint64
+	if x := first + t.x; x >= 0 && x < src.W {
+		left[0], left[1] = column(x)
+	}
+	for i := first; i < end; i++ {
+		var right [2]uint64
+		if x := i + t.x + 1; x < src.W {
+			right[0], right[1] = column(x)
+		}
+		rg[i] += (left[0]*(256-fx) + right[0]*fx + half) >> 8 & lowLanes
+		ba[i] += (left[1]*(256-fx) + right[1]*fx + half) >> 8 & lowLanes
+		left = right
+	}
+}
+
+// RadialBlur is the mean of samples along the line through the pixel and a centre, the more the
+// farther it is away (3.4). The centre is in pixels from the middle.
+type RadialBlur struct{ Radius, X, Y float32 }
+
+func (k *RadialBlur) run(r *Runner) {
+	if !(k.Radius > 0) {
+		r.copy()
+		return
+	}
+	r.sample(true)
+	r.each(k)
+}
+
+// A spoke is the line of samples of one pixel: sample i is at (u + i du, v + i dv).
+type spoke struct {
+	n            int
+	u, v, du, dv float32
+}
+
+func (k *RadialBlur) spoke(r *Runner, x, y int) (s spoke) {
+	w, h := float32(r.dst.W), float32(r.dst.H)
+	px, py := float32(x)+0.5, float32(y)+0.5
+	dx, dy := px-w/2-k.X, py-h/2-k.Y
+	u, v := dx/w, dy/h
+	s.n = ceil(k.Radius*sqrt(float32(u*u)+float32(v*v)), far)
+	l := sqrt(float32(dx*dx) + float32(dy*dy))
+	cos, sin := abs(dx)/l, dy/l
+	if dx < 0 {
+		sin = -sin
+	}
+	d := 0.5 - float32(s.n)
+	s.u, s.v = (px+float32(d*cos))/w, (py+float32(d*sin))/h
+	s.du, s.dv = 2*cos/w, 2*sin/h
+	return s
+}
+
+// to is the way from the samples of one spoke to those of another.
+func (s *spoke) to(e *spoke) spoke {
+	return spoke{u: e.u - s.u, v: e.v - s.v, du: e.du - s.du, dv: e.dv - s.dv}
+}
+
+// at returns sample i.
+func (s *spoke) at(i int) (u, v float32) {
+	f := float32(i)
+	return s.u + float32(f*s.du), s.v + float32(f*s.dv)
+}
+
+func (k *RadialBlur) rows(r *Runner, _ *work, y0, y1 int) {
+	for y := y0; y < y1; y += 2 {
+		for x := 0; x < r.dst.W; x += 2 {
+			block := [4]spoke{k.spoke(r, x, y), k.spoke(r, x+1, y), k.spoke(r, x, y+1), k.spoke(r, x+1, y+1)}
+			right, down := block[0].to(&block[1]), block[0].to(&block[2])
+			for i := range block {
+				if x, y := x+i&1, y+i>>1; x < r.dst.W && y < y1 {
+					r.dst.Row(y)[x] = block[i].mean(r, &right, &down)
+				}
+			}
+		}
+	}
+}
+
+// mean is the pixel of a spoke; the ways to its neighbours decide on the detail of each sample.
+func (s *spoke) mean(r *Runner, right, down *spoke) uint32 {
+	if s.n == 0 {
+		return 0
+	}
+	if r.void {
+		return black
+	}
+	var rg, ba uint64
+	first, end := steps(s.n, reach(r.src))
+	for i := first; i < end; i++ {
+		ux, vx := right.at(i)
+		uy, vy := down.at(i)
+		u, v := s.at(i)
+		a, b := r.sampler.At(u, v, r.sampler.Detail(ux, vx, uy, vy))
+		rg += (a + 1<<7 + 1<<39) >> 8 & lowLanes
+		ba += (b + 1<<7 + 1<<39) >> 8 & lowLanes
+	}
+	div := divideBy(uint64(s.n) << 8)
+	return div.pixel(rg, ba)
+}
