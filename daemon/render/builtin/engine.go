@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/audio"
@@ -56,7 +57,7 @@ func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, o
 		return err
 	}
 	defer func() { err = errors.Join(err, top.close()) }()
-	w, err := media.NewWriter(ctx, s.Plan.Encoding, out, e.threads)
+	w, err := film.NewWriter(ctx, s.Plan.Encoding, out, e.threads)
 	if err != nil {
 		return err
 	}
@@ -80,7 +81,7 @@ func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, o
 
 // An output hands finished frames to the encoder while the next one is composed.
 type output struct {
-	w      *media.Writer
+	w      *film.Writer
 	empty  chan *raster.Image
 	full   chan *raster.Image
 	failed chan struct{} // closed after err is set
@@ -88,7 +89,7 @@ type output struct {
 	done   chan struct{}
 }
 
-func newOutput(w *media.Writer, width, height int) *output {
+func newOutput(w *film.Writer, width, height int) *output {
 	o := &output{
 		w: w, empty: make(chan *raster.Image, 2), full: make(chan *raster.Image, 2),
 		failed: make(chan struct{}), done: make(chan struct{}),
