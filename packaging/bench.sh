@@ -9,7 +9,7 @@ bench() { go test -run '^$' -bench "$1" "${@:2}" | grep -E '^Benchmark|^(FAIL|pa
 echo "== whole exports (own-MB: memory of olivectl itself; wall-2x1/1x2: two workers of one thread against one of two)"
 bench . -benchtime 1x ./cmd/olivectl
 echo "== joining, decoding, encoding"
-bench . ./daemon/media
+bench . ./daemon/media ./daemon/media/film
 echo "== composing 1920x1080"
 bench . ./daemon/render/raster ./daemon/render/builtin
 echo "== sound, project files, scheduling"

@@ -19,6 +19,7 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/systemd"
@@ -42,7 +43,7 @@ type daemon struct {
 
 // serve runs a master until ctx ends.
 func serve(ctx context.Context, cfg config.Master, log *slog.Logger) error {
-	if err := media.CheckTools(ctx); err != nil {
+	if err := film.CheckTools(ctx); err != nil {
 		return err
 	}
 	d := &daemon{cfg: cfg, log: log}

@@ -17,6 +17,7 @@ import (
 	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/config"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/systemd"
@@ -29,7 +30,7 @@ import (
 func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
-	if err := media.CheckTools(ctx); err != nil {
+	if err := film.CheckTools(ctx); err != nil {
 		return err
 	}
 	identity, err := pki.LoadIdentity(cfg.State)

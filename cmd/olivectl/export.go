@@ -16,7 +16,7 @@ import (
 
 	"olive-distributed/daemon/control"
 	"olive-distributed/daemon/master"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 )
 
@@ -94,7 +94,7 @@ func (f *exportFlags) add(c *cobra.Command) {
 
 func presetNames() []string {
 	var names []string
-	for _, p := range media.Presets() {
+	for _, p := range film.Presets() {
 		names = append(names, p.Name)
 	}
 	return names
@@ -102,7 +102,7 @@ func presetNames() []string {
 
 func presetList() string {
 	var b strings.Builder
-	for _, p := range media.Presets() {
+	for _, p := range film.Presets() {
 		fmt.Fprintf(&b, "\n  %-9s %s", p.Name, p.Description)
 	}
 	return b.String()
@@ -127,7 +127,7 @@ func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) erro
 			return err
 		})
 	}
-	if err := media.CheckTools(c.Context()); err != nil {
+	if err := film.CheckTools(c.Context()); err != nil {
 		return &exitError{exitFailed, err}
 	}
 	if f.scratch == "" {
@@ -165,7 +165,7 @@ func (f *exportFlags) requests(args []string) ([]master.Request, error) {
 	if err != nil {
 		return nil, err
 	}
-	preset, err := media.PresetByName(f.preset)
+	preset, err := film.PresetByName(f.preset)
 	if err != nil {
 		return nil, usageError("%w", err)
 	}
@@ -193,7 +193,7 @@ func (f *exportFlags) request() (r master.Request, err error) {
 		Sequence: f.sequence, Preset: f.preset, VideoArgs: strings.Fields(f.videoArgs), AudioArgs: strings.Fields(f.audioArgs),
 		IgnoreMissing: f.ignoreMissing, IgnoreUnsupported: f.ignoreUnsupported, Resume: f.resume,
 	}
-	if r.Colour, err = media.ParseColour(f.colour); err != nil {
+	if r.Colour, err = film.ParseColour(f.colour); err != nil {
 		return r, usageError("--colour: %w", err)
 	}
 	switch f.split {

@@ -11,6 +11,7 @@ import (
 	"github.com/spf13/cobra"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
@@ -58,7 +59,7 @@ Exit code 0: an export would begin; 3: it would be refused.`,
 
 func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
 	ctx := c.Context()
-	if err := media.CheckTools(ctx); err != nil {
+	if err := film.CheckTools(ctx); err != nil {
 		return &exitError{exitFailed, err}
 	}
 	project, _, err := render.ReadProject(path)

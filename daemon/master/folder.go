@@ -11,7 +11,7 @@ import (
 	"golang.org/x/sys/unix"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 )
 
 // A folder holds the parts of one job, and its log. In a farm of one process its name is a digest
@@ -65,22 +65,22 @@ const (
 func (j *job) partName(r farm.RangeView, worker string) string {
 	ext := ".wav"
 	if r.Content != farm.Sound {
-		preset, _ := media.PresetByName(j.Plan.Encoding.Preset) // the encoding was checked at submit
+		preset, _ := film.PresetByName(j.Plan.Encoding.Preset) // the encoding was checked at submit
 		ext = preset.PartExt
 	}
 	return fmt.Sprintf("%d-%d.%s%s", r.First, r.End, worker, ext)
 }
 
 // part describes an accepted part as it was verified.
-func (f *folder) part(r farm.Result) media.Part {
-	return media.Part{
+func (f *folder) part(r farm.Result) film.Part {
+	return film.Part{
 		Path: filepath.Join(f.dir, r.Part), Frames: r.Frames, Size: r.Size,
 		SHA256: r.SHA256, Extradata: r.Extradata, Content: r.Content,
 	}
 }
 
 // resultOf is what the farm keeps of a part.
-func resultOf(p media.Part) farm.Result {
+func resultOf(p film.Part) farm.Result {
 	return farm.Result{
 		Part: filepath.Base(p.Path), Frames: p.Frames, Size: p.Size,
 		SHA256: p.SHA256, Extradata: p.Extradata, Content: p.Content,

@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 )
 
 // resumeJoins starts the joins that an earlier process did not finish.
@@ -59,8 +59,8 @@ func (m *Master) joined(now time.Time, j *job, err error) {
 }
 
 // joinSpec lists the parts of a completed job in the order of the film.
-func (j *job) joinSpec(view farm.JobView) media.JoinSpec {
-	spec := media.JoinSpec{Encoding: j.Plan.Encoding}
+func (j *job) joinSpec(view farm.JobView) film.JoinSpec {
+	spec := film.JoinSpec{Encoding: j.Plan.Encoding}
 	for _, r := range view.Ranges {
 		p := j.folder.part(r.Result)
 		if r.Content == farm.Sound {
@@ -74,14 +74,14 @@ func (j *job) joinSpec(view farm.JobView) media.JoinSpec {
 
 // join makes the film and puts it in its place. Until then the target folder shows nothing of
 // it, even after a power cut: the file has no name before it is complete.
-func join(ctx context.Context, spec media.JoinSpec, output string) error {
+func join(ctx context.Context, spec film.JoinSpec, output string) error {
 	f, err := create(output)
 	if err != nil {
 		return fmt.Errorf("write film: %w", err)
 	}
 	defer f.discard()
 	spec.Output, spec.Into = output, f.openPath()
-	if err := media.Join(ctx, spec); err != nil {
+	if err := film.Join(ctx, spec); err != nil {
 		return fmt.Errorf("join %s: %w", filepath.Base(output), err)
 	}
 	return f.publish(0o644)

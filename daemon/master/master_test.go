@@ -17,6 +17,7 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/worker"
@@ -337,7 +338,7 @@ func TestAWorkerThatLeavesGivesItsRangeBack(t *testing.T) {
 	if _, err := r.Wait(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Done(t.Context(), "guest", task, media.Part{Path: task.Part}); err == nil {
+	if err := r.Done(t.Context(), "guest", task, film.Part{Path: task.Part}); err == nil {
 		t.Error("a report of a worker that had left was taken")
 	}
 }

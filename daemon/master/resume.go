@@ -13,7 +13,7 @@ import (
 	"github.com/google/renameio/v2"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 )
 
@@ -22,7 +22,7 @@ import (
 type kept struct {
 	Sound bool        `json:"sound"`
 	Span  render.Span `json:"span"`
-	Part  media.Part  `json:"part"`
+	Part  film.Part   `json:"part"`
 }
 
 const keptExt = ".json"

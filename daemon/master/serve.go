@@ -9,7 +9,7 @@ import (
 	"time"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/worker"
 )
@@ -208,7 +208,7 @@ type delivery struct {
 
 // Done implements [worker.Master]: the part is verified once more before it counts. Of the task
 // only its numbers are believed.
-func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p media.Part) error {
+func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p film.Part) error {
 	d, err := ask(ctx, m, func(time.Time) (delivery, error) { return m.expect(name, rangeOf(t), p) })
 	if err != nil {
 		return err
@@ -234,7 +234,7 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p media.
 }
 
 // expect looks up what a report is about.
-func (m *Master) expect(name string, id farm.RangeID, p media.Part) (delivery, error) {
+func (m *Master) expect(name string, id farm.RangeID, p film.Part) (delivery, error) {
 	r, ok := m.farm.Range(id)
 	j := m.jobs[id.Job]
 	if !ok || j == nil {
@@ -252,7 +252,7 @@ func (m *Master) expect(name string, id farm.RangeID, p media.Part) (delivery, e
 }
 
 // accept enters a verified part.
-func (m *Master) accept(now time.Time, name string, id farm.RangeID, d delivery, p media.Part) error {
+func (m *Master) accept(now time.Time, name string, id farm.RangeID, d delivery, p film.Part) error {
 	events, err := m.farm.Complete(now, name, id, resultOf(p))
 	if err != nil {
 		return gone(err)

@@ -12,7 +12,8 @@ import (
 	"time"
 
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
+	"olive-distributed/daemon/media/probe"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 )
@@ -24,10 +25,10 @@ type Request struct {
 	Frames   *render.Span `json:"frames,omitempty"`   // nil: the whole sequence
 	Output   string       `json:"output"`             // path of the film
 
-	Preset    string       `json:"preset,omitempty"` // "": h264
-	Colour    media.Colour `json:"colour,omitempty"`
-	VideoArgs []string     `json:"video_args,omitempty"` // replace the preset's codec arguments
-	AudioArgs []string     `json:"audio_args,omitempty"`
+	Preset    string      `json:"preset,omitempty"` // "": h264
+	Colour    film.Colour `json:"colour,omitempty"`
+	VideoArgs []string    `json:"video_args,omitempty"` // replace the preset's codec arguments
+	AudioArgs []string    `json:"audio_args,omitempty"`
 
 	Split             int    `json:"split,omitempty"` // as in [farm.JobSpec]
 	Priority          int    `json:"priority,omitempty"`
@@ -164,10 +165,10 @@ func chooseSpan(seq *ove.Sequence, want *render.Span) (render.Span, error) {
 }
 
 // encoding fixes how the film is encoded.
-func encoding(seq *ove.Sequence, r *Request) (media.Encoding, error) {
+func encoding(seq *ove.Sequence, r *Request) (film.Encoding, error) {
 	rate := seq.Rate()
-	e := media.Encoding{
-		Width: seq.Width, Height: seq.Height, Rate: media.Rational{Num: rate.Num, Den: rate.Den},
+	e := film.Encoding{
+		Width: seq.Width, Height: seq.Height, Rate: probe.Rational{Num: rate.Num, Den: rate.Den},
 		Preset: r.Preset, Colour: r.Colour, Args: r.VideoArgs, AudioArgs: r.AudioArgs,
 	}
 	return e, e.Validate()

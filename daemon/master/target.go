@@ -8,14 +8,14 @@ import (
 	"slices"
 	"strings"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
 )
 
 // checkTarget refuses a film that could not be written in the end, or that would take the place
 // of something it is made from: a project holiday.ove often lies beside its holiday.mp4.
 func checkTarget(r *Request, project *ove.Project) error {
-	preset, err := media.PresetByName(r.Preset)
+	preset, err := film.PresetByName(r.Preset)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/worker"
 )
@@ -222,7 +223,7 @@ func (r *world) next(name string) *worker.Task {
 }
 
 // render makes the part of a task as a worker would.
-func (r *world) render(task *worker.Task) media.Part {
+func (r *world) render(task *worker.Task) film.Part {
 	r.t.Helper()
 	scene, err := task.Plan.Open()
 	if err != nil {

@@ -14,12 +14,14 @@ import (
 	"sync"
 	"testing"
 
+	"olive-distributed/daemon/media/probe"
+
 	"pgregory.net/rapid"
 )
 
 func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
-	film := &Index{TimeBase: Rational{1, 90000}, PTS: []int64{126000, 129600, 133200}}
-	fields := &Index{TimeBase: Rational{1, 25}, PTS: fieldTimes([]int64{0, 1, 2}), Interlaced: true}
+	film := &Index{TimeBase: probe.Rational{Num: 1, Den: 90000}, PTS: []int64{126000, 129600, 133200}}
+	fields := &Index{TimeBase: probe.Rational{Num: 1, Den: 25}, PTS: fieldTimes([]int64{0, 1, 2}), Interlaced: true}
 	for name, c := range map[string]struct {
 		ix      *Index
 		seconds float64
@@ -33,7 +35,7 @@ func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
 		"long after the last, the last":           {film, 1e6, 2},
 		"beyond all numbers, the last":            {film, 1e300, 2},
 		"no number at all, the first":             {film, math.NaN(), 0},
-		"a still has one frame":                   {&Index{Still: true, PTS: []int64{0}, TimeBase: Rational{1, 25}}, 7, 0},
+		"a still has one frame":                   {&Index{Still: true, PTS: []int64{0}, TimeBase: probe.Rational{Num: 1, Den: 25}}, 7, 0},
 		// Olive compares the doubled times of fields with single ones: half speed.
 		"interlaced, 3/25 s is field 3 of frame 1": {fields, 3 / 25.0, 3},
 		"interlaced, 2/25 s is frame 1":            {fields, 2 / 25.0, 2},
@@ -62,17 +64,17 @@ func TestAtIsOlivesSearch(t *testing.T) {
 }
 
 func TestPacketsThatCannotBeTrusted(t *testing.T) {
-	p := func(pts, dts int64) packet { return packet{pts: pts, dts: dts} }
+	p := func(pts, dts int64) probe.Packet { return probe.Packet{PTS: pts, DTS: dts} }
 	for name, c := range map[string]struct {
-		packets []packet
+		packets []probe.Packet
 		want    []int64
 	}{
-		"B frames are sorted":          {[]packet{p(0, -1), p(2, 0), p(1, 1)}, []int64{0, 1, 2}},
-		"hidden frames are left out":   {[]packet{{pts: -1, dts: -1, discarded: true}, p(0, 0)}, []int64{0}},
-		"a missing time":               {[]packet{p(0, 0), p(noPTS, 1)}, nil},
-		"a time that comes twice":      {[]packet{p(0, 0), p(0, 1)}, nil},
-		"decoding times run backwards": {[]packet{p(5, 5), p(6, 1)}, nil},
-		"a damaged packet":             {[]packet{p(0, 0), {pts: 1, dts: 1, corrupt: true}}, nil},
+		"B frames are sorted":          {[]probe.Packet{p(0, -1), p(2, 0), p(1, 1)}, []int64{0, 1, 2}},
+		"hidden frames are left out":   {[]probe.Packet{{PTS: -1, DTS: -1, Discarded: true}, p(0, 0)}, []int64{0}},
+		"a missing time":               {[]probe.Packet{p(0, 0), p(probe.NoPTS, 1)}, nil},
+		"a time that comes twice":      {[]probe.Packet{p(0, 0), p(0, 1)}, nil},
+		"decoding times run backwards": {[]probe.Packet{p(5, 5), p(6, 1)}, nil},
+		"a damaged packet":             {[]probe.Packet{p(0, 0), {PTS: 1, DTS: 1, Corrupt: true}}, nil},
 	} {
 		if got := shownPTS(c.packets); !slices.Equal(got, c.want) {
 			t.Errorf("%s: %v, want %v", name, got, c.want)
@@ -159,7 +161,7 @@ func TestMediaThatDoNotHoldWhatTheyPromise(t *testing.T) {
 		"an mp4 whose table of frames is missing": cut("b.mp4", h264...),
 	} {
 		ix, err := library(t, "").Video(t.Context(), path, 0, 0)
-		if err == nil || !strings.Contains(err.Error(), path) || name != "an mp4 whose table of frames is missing" && !errors.Is(err, errCutShort) {
+		if err == nil || !strings.Contains(err.Error(), path) || name != "an mp4 whose table of frames is missing" && !errors.Is(err, probe.ErrCutShort) {
 			t.Errorf("%s: %v, %v", name, ix, err)
 		}
 	}

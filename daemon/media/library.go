@@ -12,6 +12,8 @@ import (
 	"slices"
 	"sync"
 	"time"
+
+	"olive-distributed/daemon/media/probe"
 )
 
 // A Library opens media and remembers what it learnt about them. It is safe for concurrent
@@ -21,7 +23,7 @@ type Library struct {
 	ctx     context.Context
 	cancel  context.CancelFunc
 	work    sync.WaitGroup
-	files   memo[*File]
+	files   memo[*probe.File]
 	indexes memo[*Index]
 
 	mu   sync.Mutex
@@ -59,8 +61,8 @@ func (l *Library) Close() error {
 	return nil
 }
 
-// remuxDir is where remuxed media go.
-func (l *Library) remuxDir() (string, error) {
+// copyDir is where copies go.
+func (l *Library) copyDir() (string, error) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
 	if l.dir != "" {
@@ -74,6 +76,16 @@ func (l *Library) remuxDir() (string, error) {
 		l.temp = temp
 	}
 	return l.temp, nil
+}
+
+// CopyPath is where a copy of what key names lies, or is to be written. Copies are removed with the
+// library, or when nobody has used them for long.
+func (l *Library) CopyPath(key, ext string) (string, error) {
+	dir, err := l.copyDir()
+	if err != nil {
+		return "", err
+	}
+	return cachePath(dir, key, ext), nil
 }
 
 // A memo answers each key once: callers that come while the answer is being made wait for it.
@@ -132,6 +144,31 @@ func (m *memo[T]) forget(key string) {
 	delete(m.calls, key)
 }
 
+// Probe reads the headers of path. It refuses, without opening it, what is not a regular file,
+// and every container that could name further files.
+func (l *Library) Probe(ctx context.Context, path string) (*probe.File, error) {
+	src, err := probe.Open(path, 0)
+	if err != nil {
+		return nil, fmt.Errorf("probe: %w", err)
+	}
+	return l.Headers(ctx, src)
+}
+
+// Headers reads the headers of a medium, once.
+func (l *Library) Headers(ctx context.Context, src probe.Source) (*probe.File, error) {
+	return l.files.do(ctx, l, src.Key, func(ctx context.Context) (*probe.File, error) {
+		if rec, ok := l.load(src.Key, fileExt); ok && rec.File != nil {
+			return rec.File, nil
+		}
+		file, err := probe.Headers(ctx, src)
+		if err != nil {
+			return nil, err
+		}
+		l.save(src.Key, fileExt, record{File: file})
+		return file, nil
+	})
+}
+
 // cacheVersion changes with the meaning of what lies in the cache.
 const cacheVersion = "olive-media-2"
 
@@ -143,7 +180,7 @@ func cachePath(dir, key, ext string) string {
 
 // A record is what lies in the cache about a medium: its headers, or the index of a stream.
 type record struct {
-	File  *File
+	File  *probe.File
 	Index *Index
 	Play  play
 }

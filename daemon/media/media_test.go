@@ -68,24 +68,3 @@ func decode(t testing.TB, l *Library, ix *Index, from, count, threads int) ([]by
 	}
 	return out, nil
 }
-
-// encode writes n frames of moving grey.
-func encode(t testing.TB, e Encoding, path string, first, n, threads int) {
-	t.Helper()
-	w, err := NewWriter(t.Context(), e, path, threads)
-	if err != nil {
-		t.Fatal(err)
-	}
-	frame := make([]byte, 4*e.Width*e.Height)
-	for f := first; f < first+n; f++ {
-		for i := range frame {
-			frame[i] = byte(i/7 + 3*f)
-		}
-		if err := w.Write(frame); err != nil {
-			t.Fatal(err)
-		}
-	}
-	if err := w.Close(); err != nil {
-		t.Fatal(err)
-	}
-}

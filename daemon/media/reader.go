@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strconv"
 	"sync"
+
+	"olive-distributed/daemon/media/tool"
 )
 
 // ReadOptions of Open. The pictures do not depend on them.
@@ -185,7 +187,7 @@ func (r *Reader) start() error {
 func (r *Reader) missing(err error) error {
 	if errors.Is(err, io.EOF) {
 		if exit := r.dec.wait(); exit != nil {
-			return r.dec.log.said.wrap(fmt.Errorf("decode %s: ffmpeg ended before frame %d: %w", r.ix.Path, r.pos, exit))
+			return r.dec.log.said.Wrap(fmt.Errorf("decode %s: ffmpeg ended before frame %d: %w", r.ix.Path, r.pos, exit))
 		}
 	}
 	said := r.dec.stop()
@@ -219,7 +221,7 @@ func startDecoder(ctx context.Context, ix *Index, at, end, threads int) (*decode
 	}
 	ctx, d.cancel = context.WithCancel(ctx)
 	var err error
-	if d.cmd, err = command(ctx, "ffmpeg", ix.decodeArgs(at, end-d.next, threads)...); err != nil {
+	if d.cmd, err = tool.Command(ctx, "ffmpeg", ix.decodeArgs(at, end-d.next, threads)...); err != nil {
 		d.cancel()
 		return nil, err
 	}
@@ -238,7 +240,7 @@ func (d *decoder) launch() error {
 	if d.out, err = d.cmd.StdoutPipe(); err != nil {
 		return err
 	}
-	widen(d.out)
+	tool.Widen(d.out)
 	if err := d.cmd.Start(); err != nil {
 		return fmt.Errorf("start ffmpeg: %w", err)
 	}
@@ -266,7 +268,7 @@ func (ix *Index) decodeArgs(at, count, threads int) []string {
 		}
 		filters = "yadif=mode=3:parity=" + parity + "," + filters
 	}
-	args = append(args, p.source().input(at)...)
+	args = append(args, p.source().Input(at)...)
 	return append(args, "-map", "0:"+strconv.Itoa(p.Stream), "-vf", filters, "-fps_mode", "passthrough",
 		"-frames:v", strconv.Itoa(count), "-f", "rawvideo", "pipe:1")
 }

@@ -9,28 +9,30 @@ import (
 	"path/filepath"
 	"strconv"
 	"strings"
+
+	"olive-distributed/daemon/media/probe"
+	"olive-distributed/daemon/media/tool"
 )
 
 // remux copies a stream that does not seek exactly into Matroska, which does, and makes ix play
 // the copy. The PTS of ix stay the original's: they decide what is shown when. A stream that
 // Matroska cannot hold, or whose copy has other frames, is decoded from its start each time.
 func (l *Library) remux(ctx context.Context, s *survey, ix *Index, key string) error {
-	dir, err := l.remuxDir()
+	path, err := l.CopyPath(key, ".mkv")
 	if err != nil {
 		return fmt.Errorf("folder for remuxed media: %w", err)
 	}
-	path := cachePath(dir, key, ".mkv")
 	if err := writeRemux(ctx, s.src, s.st.Index, path); err != nil {
 		if ctx.Err() != nil || !errors.Is(err, errNotRemuxed) {
 			return err
 		}
 		return nil
 	}
-	src, err := open(path, 0)
+	src, err := probe.Open(path, 0)
 	if err != nil {
 		return err
 	}
-	file, err := headers(ctx, src)
+	file, err := probe.Headers(ctx, src)
 	if err != nil {
 		return err
 	}
@@ -57,7 +59,7 @@ func (l *Library) remux(ctx context.Context, s *survey, ix *Index, key string) e
 var errNotRemuxed = errors.New("not remuxed")
 
 // writeRemux copies one stream into a Matroska file at path, complete or not at all.
-func writeRemux(ctx context.Context, src source, stream int, path string) error {
+func writeRemux(ctx context.Context, src probe.Source, stream int, path string) error {
 	temp, err := os.CreateTemp(filepath.Dir(path), "remux-*.tmp")
 	if err != nil {
 		return err
@@ -66,10 +68,10 @@ func writeRemux(ctx context.Context, src source, stream int, path string) error 
 	if err := temp.Close(); err != nil {
 		return err
 	}
-	args := append([]string{"-v", "error", "-nostdin", "-y", "-fflags", "+genpts"}, src.input(0)...)
+	args := append([]string{"-v", "error", "-nostdin", "-y", "-fflags", "+genpts"}, src.Input(0)...)
 	args = append(args, "-map", "0:"+strconv.Itoa(stream), "-c", "copy", "-copyinkf", "-f", "matroska", "file:"+temp.Name())
-	var said tail
-	err = run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
+	var said tool.Tail
+	err = tool.Run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
 		_, err := io.Copy(io.Discard, r)
 		return err
 	})

@@ -9,11 +9,14 @@ import (
 	"io"
 	"strconv"
 	"sync"
+
+	"olive-distributed/daemon/media/probe"
+	"olive-distributed/daemon/media/tool"
 )
 
 // A shown frame is what ffmpeg's showinfo filter says about a decoded picture.
 type shown struct {
-	pts           int64 // or noPTS
+	pts           int64 // or probe.NoPTS
 	width, height int
 	pixFmt        string
 	interlaced    bool
@@ -31,9 +34,9 @@ func parseShown(line []byte, last shown) (shown, bool) {
 	}
 	var s shown
 	var fields int
-	s.pts = noPTS
+	s.pts = probe.NoPTS
 	if v, ok := after(line, " pts:"); ok {
-		s.pts = stamp(v)
+		s.pts = probe.Stamp(v)
 		fields++
 	}
 	if v, ok := after(line, " fmt:"); ok {
@@ -44,7 +47,7 @@ func parseShown(line []byte, last shown) (shown, bool) {
 	}
 	if v, ok := after(line, " s:"); ok {
 		w, h, _ := bytes.Cut(v, []byte("x"))
-		s.width, s.height = number(string(w)), number(string(h))
+		s.width, s.height = probe.Number(string(w)), probe.Number(string(h))
 		fields++
 	}
 	if v, ok := after(line, " i:"); ok {
@@ -67,7 +70,7 @@ func after(line []byte, key string) ([]byte, bool) {
 // A shownLog reads ffmpeg's messages: frames go to a queue, complaints to a tail.
 // It needs -v level+info.
 type shownLog struct {
-	said tail
+	said tool.Tail
 	last shown
 
 	mu    sync.Mutex
@@ -142,13 +145,13 @@ func (l *shownLog) pop() (shown, bool) {
 
 // decodeShown decodes the first count frames of a stream (all when count is 0) and lists them.
 // The slow but certain way to learn what there is to see.
-func decodeShown(ctx context.Context, src source, stream, count int) ([]shown, error) {
-	args := append([]string{"-v", "level+info", "-nostats", "-nostdin", "-copyts", "-noautorotate"}, src.input(0)...)
+func decodeShown(ctx context.Context, src probe.Source, stream, count int) ([]shown, error) {
+	args := append([]string{"-v", "level+info", "-nostats", "-nostdin", "-copyts", "-noautorotate"}, src.Input(0)...)
 	args = append(args, "-map", "0:"+strconv.Itoa(stream), "-vf", showinfo, "-fps_mode", "passthrough")
 	if count > 0 {
 		args = append(args, "-frames:v", strconv.Itoa(count))
 	}
-	cmd, err := command(ctx, "ffmpeg", append(args, "-f", "null", "-")...)
+	cmd, err := tool.Command(ctx, "ffmpeg", append(args, "-f", "null", "-")...)
 	if err != nil {
 		return nil, err
 	}
@@ -162,10 +165,10 @@ func decodeShown(ctx context.Context, src source, stream, count int) ([]shown, e
 	log := newShownLog()
 	log.read(stderr)
 	if err := cmd.Wait(); err != nil {
-		return nil, log.said.wrap(fmt.Errorf("ffmpeg: %w", reason(ctx, err)))
+		return nil, log.said.Wrap(fmt.Errorf("ffmpeg: %w", tool.Reason(ctx, err)))
 	}
 	if len(log.queue) == 0 {
-		return nil, log.said.wrap(errors.New("not a single frame decodes"))
+		return nil, log.said.Wrap(errors.New("not a single frame decodes"))
 	}
 	return log.queue, nil
 }

@@ -79,30 +79,3 @@ func TestNamesThatMeanSomethingToFFmpeg(t *testing.T) {
 		}
 	}
 }
-
-func TestPatternsOfNumberedPictures(t *testing.T) {
-	for path, want := range map[string]string{
-		"/m/seq_%03d.png": "/m/seq_007.png", "/m/%d.png": "/m/7.png", "/m/a%012d": "/m/a000000000007",
-		"/m/seq.png": "", "/m/%s.png": "", "/m/%d%d.png": "", "/m/%3d.png": "", "/m/%099d.png": "", "/m/%-3d.png": "", "/m/%": "",
-	} {
-		p, ok := parsePattern(path)
-		if ok != (want != "") || ok && p.file(7) != want {
-			t.Errorf("%s: %+v, %t, want %q", path, p, ok, want)
-		}
-	}
-}
-
-func FuzzPattern(f *testing.F) {
-	for _, seed := range []string{"/m/seq_%03d.png", "%d", "%%d", "a%0d", "%020d/x"} {
-		f.Add(seed, 7)
-	}
-	f.Fuzz(func(t *testing.T, path string, n int) {
-		p, ok := parsePattern(path)
-		if !ok {
-			return
-		}
-		if name := p.file(n); strings.Contains(filepath.Base(name), "%") || filepath.Dir(name) != filepath.Dir(path) || len(name) > len(path)+40 {
-			t.Errorf("%q gives %q", path, name)
-		}
-	})
-}

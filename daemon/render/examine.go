@@ -14,6 +14,7 @@ import (
 	"sync"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/probe"
 	"olive-distributed/daemon/ove"
 )
 
@@ -305,7 +306,7 @@ func (x *examination) probe(ctx context.Context, lib *media.Library, f *ove.Foot
 		return err
 	}
 	for want := range x.streams[f] {
-		if !slices.ContainsFunc(file.Streams, func(s media.Stream) bool { return s.Index == want.index && s.Type == want.kind }) {
+		if !slices.ContainsFunc(file.Streams, func(s probe.Stream) bool { return s.Index == want.index && s.Type == want.kind }) {
 			return fmt.Errorf("%s has no %s stream %d: was the file replaced by another?", path, want.kind, want.index)
 		}
 	}

@@ -10,21 +10,21 @@ import (
 	"io"
 	"os"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
 )
 
 // A Plan is what a job fixes at submit, so that every worker renders the same bytes. It is
 // plain data and travels as JSON.
 type Plan struct {
-	Engine   string         `json:"engine"`
-	Project  string         `json:"project"`  // path of the project file
-	Digest   string         `json:"digest"`   // SHA-256 of the project file
-	Sequence int            `json:"sequence"` // its id in the project
-	Span     Span           `json:"span"`     // frames of the film
-	Media    []Medium       `json:"media"`    // what may be opened; all else shows nothing
-	Fonts    []Font         `json:"fonts,omitempty"`
-	Encoding media.Encoding `json:"encoding"`
+	Engine   string        `json:"engine"`
+	Project  string        `json:"project"`  // path of the project file
+	Digest   string        `json:"digest"`   // SHA-256 of the project file
+	Sequence int           `json:"sequence"` // its id in the project
+	Span     Span          `json:"span"`     // frames of the film
+	Media    []Medium      `json:"media"`    // what may be opened; all else shows nothing
+	Fonts    []Font        `json:"fonts,omitempty"`
+	Encoding film.Encoding `json:"encoding"`
 
 	FPS       float64 `json:"fps"`        // of the sequence, as Olive computes with it
 	SoundRate int     `json:"sound_rate"` // samples per second

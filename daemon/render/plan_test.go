@@ -9,7 +9,8 @@ import (
 	"testing"
 	"time"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
+	"olive-distributed/daemon/media/probe"
 	"olive-distributed/daemon/render"
 )
 
@@ -24,7 +25,7 @@ func planned(t *testing.T) *render.Plan {
 	}
 	return &render.Plan{
 		Engine: "builtin", Project: path, Digest: digest, Sequence: 1, Span: render.Span{End: 10}, Media: examine(t, path, nil).Found(),
-		Encoding: media.Encoding{Width: 64, Height: 48, Rate: media.Rational{Num: 30, Den: 1}, Preset: "h264"}, FPS: 30, SoundRate: 48000,
+		Encoding: film.Encoding{Width: 64, Height: 48, Rate: probe.Rational{Num: 30, Den: 1}, Preset: "h264"}, FPS: 30, SoundRate: 48000,
 	}
 }
 

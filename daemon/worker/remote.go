@@ -7,7 +7,7 @@ import (
 	"time"
 
 	"olive-distributed/daemon/bus"
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 )
 
 // Codes name a master's answers on the wire.
@@ -55,8 +55,8 @@ type (
 	// A ReportMessage delivers a part, or gives the range back.
 	ReportMessage struct {
 		RangeID
-		Part    *media.Part `json:"part,omitempty"`
-		Failure *Failure    `json:"failure,omitempty"`
+		Part    *film.Part `json:"part,omitempty"`
+		Failure *Failure   `json:"failure,omitempty"`
 	}
 	// An Answer says nothing but that the message has arrived, and counts.
 	Answer struct{}
@@ -145,7 +145,7 @@ func (r Remote) Beat(ctx context.Context, _ string, t *Task, done int64) error {
 }
 
 // Done implements [Master].
-func (r Remote) Done(ctx context.Context, _ string, t *Task, p media.Part) error {
+func (r Remote) Done(ctx context.Context, _ string, t *Task, p film.Part) error {
 	return r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &p}, &Answer{})
 }
 

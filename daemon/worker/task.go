@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 )
 
@@ -66,7 +66,7 @@ type Master interface {
 	// Beat tells how many frames of the task are done.
 	Beat(ctx context.Context, worker string, t *Task, done int64) error
 	// Done delivers a part. ErrGone: it came too late and can be deleted.
-	Done(ctx context.Context, worker string, t *Task, p media.Part) error
+	Done(ctx context.Context, worker string, t *Task, p film.Part) error
 	// Failed gives a task back.
 	Failed(ctx context.Context, worker string, t *Task, f Failure) error
 }

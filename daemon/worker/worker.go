@@ -19,6 +19,7 @@ import (
 	"time"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 )
 
@@ -221,7 +222,7 @@ func (w *Worker) do(ctx context.Context, t *Task) error {
 }
 
 // render makes the task's part. The part appears under its name only when it is right.
-func (w *Worker) render(ctx context.Context, t *Task) (media.Part, error) {
+func (w *Worker) render(ctx context.Context, t *Task) (film.Part, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var p progress
@@ -236,12 +237,12 @@ func (w *Worker) render(ctx context.Context, t *Task) (media.Part, error) {
 	part, err := w.make(ctx, t, temp, p.done.Store)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			return media.Part{}, cause
+			return film.Part{}, cause
 		}
-		return media.Part{}, err
+		return film.Part{}, err
 	}
 	if err := keep(temp, t.Part); err != nil {
-		return media.Part{}, fmt.Errorf("keep part: %w", err)
+		return film.Part{}, fmt.Errorf("keep part: %w", err)
 	}
 	part.Path = t.Part
 	return part, nil
@@ -260,11 +261,11 @@ func keep(temp, path string) error {
 }
 
 // make renders and verifies.
-func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (media.Part, error) {
+func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (film.Part, error) {
 	if digest := t.Plan.Fingerprint(); w.scene == nil || w.digest != digest {
 		s, err := t.Plan.Open()
 		if err != nil {
-			return media.Part{}, err
+			return film.Part{}, err
 		}
 		w.scene, w.digest = s, digest
 	}
@@ -273,7 +274,7 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 		draw = w.Engine.Sound
 	}
 	if err := guard(func() error { return draw(ctx, w.scene, t.Span, out, progress) }); err != nil {
-		return media.Part{}, err
+		return film.Part{}, err
 	}
 	return t.Plan.Verify(ctx, t.Span, t.Sound, out)
 }

@@ -17,6 +17,7 @@ import (
 	"slices"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/sound"
 	"olive-distributed/daemon/ove"
 )
 
@@ -69,7 +70,7 @@ type renderer struct {
 	voices []*voice // by start
 	opened int      // how many of them have been
 	active []*player
-	sounds map[soundKey]*media.Sound
+	sounds map[soundKey]*sound.Stream
 }
 
 type soundKey struct {
@@ -80,7 +81,7 @@ type soundKey struct {
 func newRenderer(seq *ove.Sequence, from, to ove.Frame, opt Options) (*renderer, error) {
 	clock := newClock(seq)
 	r := &renderer{
-		opt: opt, clock: clock, rate: seq.AudioRate, sounds: map[soundKey]*media.Sound{},
+		opt: opt, clock: clock, rate: seq.AudioRate, sounds: map[soundKey]*sound.Stream{},
 		first: clock.sample(from), total: Samples(seq.AudioRate, seq.FPS, from, to),
 	}
 	s := score{clock: clock, opt: opt, first: r.first, end: r.first + r.total}
@@ -189,12 +190,12 @@ func (r *renderer) close() error {
 }
 
 // sound examines the stream of a clip, each stream once.
-func (r *renderer) sound(ctx context.Context, c *ove.Clip) (*media.Sound, error) {
+func (r *renderer) sound(ctx context.Context, c *ove.Clip) (*sound.Stream, error) {
 	key := soundKey{r.opt.Path(c.Footage), c.Stream}
 	if s, ok := r.sounds[key]; ok {
 		return s, nil
 	}
-	s, err := r.opt.Library.Sound(ctx, key.path, key.stream)
+	s, err := sound.Examine(ctx, r.opt.Library, key.path, key.stream)
 	if err == nil {
 		r.sounds[key] = s
 	}

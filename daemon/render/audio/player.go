@@ -7,7 +7,7 @@ import (
 	"io"
 	"math"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/sound"
 	"olive-distributed/daemon/ove"
 )
 
@@ -175,31 +175,31 @@ func (s *silence) Close() error { return nil }
 // footage opens the source of a clip that plays a medium. It is nil when the medium is over
 // before the clip starts.
 func (r *renderer) footage(ctx context.Context, v *voice) (source, error) {
-	sound, err := r.sound(ctx, v.clip)
+	stream, err := r.sound(ctx, v.clip)
 	if err != nil {
 		return nil, err
 	}
 	length := farFrame
-	if sound.Duration > 0 {
-		length = v.clip.MediaLength(sound.Duration)
+	if stream.Duration > 0 {
+		length = v.clip.MediaLength(stream.Duration)
 		v.limit(r.clock, length)
 	} else if v.clip.Reverse {
-		return nil, fmt.Errorf("%s does not tell its length, so it cannot play backwards: write it anew with ffmpeg -i OLD -c copy NEW.mkv", sound.Path)
+		return nil, fmt.Errorf("%s does not tell its length, so it cannot play backwards: write it anew with ffmpeg -i OLD -c copy NEW.mkv", stream.Path)
 	}
 	if v.end <= v.start {
 		return nil, nil
 	}
 	second := mediaSecond(v, length)
-	spec := media.SoundSpec{Rate: r.rate, Tempo: v.clip.Speed * v.clip.Footage.Speed, KeepPitch: v.clip.MaintainPitch, Start: second}
+	spec := sound.Spec{Rate: r.rate, Tempo: v.clip.Speed * v.clip.Footage.Speed, KeepPitch: v.clip.MaintainPitch, Start: second}
 	if v.clip.Reverse {
-		return newReverse(ctx, sound, spec, v.lead, v.end-v.start), nil
+		return newReverse(ctx, stream, spec, v.lead, v.end-v.start), nil
 	}
 	spec.Cold = true
-	reader, err := sound.Open(ctx, spec)
+	reader, err := stream.Open(ctx, spec)
 	if err != nil {
 		return nil, err
 	}
-	return &forward{SoundReader: reader, spec: spec, lead: v.lead}, nil
+	return &forward{Reader: reader, spec: spec, lead: v.lead}, nil
 }
 
 // mediaSecond is the second of the medium with which a voice starts (renderfunctions.cpp:684-701).
@@ -214,8 +214,8 @@ func mediaSecond(v *voice, mediaLength ove.Frame) float64 {
 
 // forward is a medium that plays as usual.
 type forward struct {
-	*media.SoundReader
-	spec media.SoundSpec
+	*sound.Reader
+	spec sound.Spec
 	lead int64
 }
 

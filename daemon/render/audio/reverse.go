@@ -9,26 +9,26 @@ import (
 	"math"
 	"os"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/sound"
 )
 
 // reverse plays a medium backwards: it decodes what the clip needs once, forwards, into a
 // temporary file that nobody else sees, and reads that from its end.
 type reverse struct {
-	ctx   context.Context
-	sound *media.Sound
-	spec  media.SoundSpec
-	lead  int64    // samples to pass over
-	need  int64    // samples, those included
-	file  *os.File // nil until the first chunk is wanted
-	left  int64    // samples not yet played
-	raw   []byte
-	chunk []int16
+	ctx    context.Context
+	stream *sound.Stream
+	spec   sound.Spec
+	lead   int64    // samples to pass over
+	need   int64    // samples, those included
+	file   *os.File // nil until the first chunk is wanted
+	left   int64    // samples not yet played
+	raw    []byte
+	chunk  []int16
 }
 
 // newReverse plays length samples back from spec.Start, without the first lead ones.
-func newReverse(ctx context.Context, sound *media.Sound, spec media.SoundSpec, lead, length int64) *reverse {
-	return &reverse{ctx: ctx, sound: sound, spec: spec, lead: lead, need: lead + length}
+func newReverse(ctx context.Context, stream *sound.Stream, spec sound.Spec, lead, length int64) *reverse {
+	return &reverse{ctx: ctx, stream: stream, spec: spec, lead: lead, need: lead + length}
 }
 
 func (r *reverse) Lead() (int64, error) { return r.lead, nil }
@@ -73,7 +73,7 @@ func (r *reverse) decode() (err error) {
 	if err := errors.Join(os.Remove(r.file.Name()), r.file.Truncate(4*r.left)); err != nil {
 		return err
 	}
-	reader, err := r.sound.Open(r.ctx, r.spec)
+	reader, err := r.stream.Open(r.ctx, r.spec)
 	if err != nil {
 		return err
 	}

@@ -11,6 +11,7 @@ import (
 	"fmt"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/audio"
@@ -63,95 +64,26 @@ func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, o
 		return err
 	}
 	defer func() { err = errors.Join(err, top.close()) }()
-	w, err := media.NewWriter(ctx, s.Plan.Encoding, out, e.threads)
+	w, err := film.NewWriter(ctx, s.Plan.Encoding, out, e.threads)
 	if err != nil {
 		return err
 	}
-	out2 := newOutput(w, top.canvas.W, top.canvas.H)
+	frames := newOutput(w, cancel, top.canvas.W, top.canvas.H)
+	defer frames.abort() // when a frame fails or panics
 	for playhead := span.First; playhead < span.End; playhead++ {
-		canvas, err := out2.free(ctx)
+		canvas, err := frames.free(ctx)
 		if err != nil {
 			break // the writer failed, or the context ended: close tells which
 		}
 		top.canvas.Image = *canvas
 		top.scene.top = playhead
 		if _, err := top.compose(ctx, playhead); err != nil {
-			cancel()
-			out2.abort()
 			return fmt.Errorf("render frame %d: %w", playhead, err)
 		}
-		out2.put(canvas)
+		frames.put(canvas)
 		progress(playhead - span.First + 1)
 	}
-	return out2.close(ctx)
-}
-
-// An output hands finished frames to the encoder while the next one is composed.
-type output struct {
-	w      *media.Writer
-	empty  chan *raster.Image
-	full   chan *raster.Image
-	failed chan struct{} // closed after err is set
-	err    error
-	done   chan struct{}
-}
-
-func newOutput(w *media.Writer, width, height int) *output {
-	o := &output{
-		w: w, empty: make(chan *raster.Image, 2), full: make(chan *raster.Image, 2),
-		failed: make(chan struct{}), done: make(chan struct{}),
-	}
-	for range cap(o.empty) {
-		o.empty <- raster.NewImage(width, height)
-	}
-	go func() {
-		defer close(o.done)
-		for frame := range o.full {
-			if err := w.Write(frame.Bytes()); err != nil {
-				o.err = err
-				close(o.failed)
-				return
-			}
-			o.empty <- frame
-		}
-	}()
-	return o
-}
-
-// free waits for a frame buffer.
-func (o *output) free(ctx context.Context) (*raster.Image, error) {
-	select {
-	case f := <-o.empty:
-		return f, nil
-	case <-o.failed:
-		return nil, o.err
-	case <-ctx.Done():
-		return nil, context.Cause(ctx)
-	}
-}
-
-// put never blocks: full has room for every buffer there is.
-func (o *output) put(f *raster.Image) { o.full <- f }
-
-// close waits until the encoder has everything and has ended well.
-func (o *output) close(ctx context.Context) error {
-	close(o.full)
-	<-o.done
-	if o.err == nil {
-		o.err = context.Cause(ctx)
-	}
-	if o.err != nil {
-		o.w.Abort()
-		return o.err
-	}
-	return o.w.Close()
-}
-
-// abort gives the part up.
-func (o *output) abort() {
-	close(o.full)
-	o.w.Abort()
-	<-o.done
+	return frames.close(ctx)
 }
 
 // stage builds the stage of the whole scene.

@@ -7,7 +7,6 @@ import (
 	"image/color"
 	"math"
 
-	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/raster/path"
@@ -175,7 +174,7 @@ func (l *layer) mediumRate(ctx context.Context, path string) (float64, error) {
 		return 0, err
 	}
 	for _, s := range file.Streams {
-		if s.Index == l.clip.Stream && s.Rate != (media.Rational{}) && s.Rate.Den != 0 {
+		if s.Index == l.clip.Stream && s.Rate.Den != 0 {
 			return s.Rate.Float64(), nil
 		}
 	}

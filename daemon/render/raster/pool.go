@@ -1,6 +1,8 @@
 package raster
 
 import (
+	"fmt"
+	"runtime/debug"
 	"sync"
 	"sync/atomic"
 )
@@ -19,9 +21,16 @@ type Pool struct {
 	running sync.WaitGroup // bands of the current Run
 	alive   sync.WaitGroup // goroutines
 
-	rower Rower
-	lines int
-	next  atomic.Int64
+	rower  Rower
+	lines  int
+	next   atomic.Int64
+	failed atomic.Pointer[failure]
+}
+
+// A failure is the panic of a band.
+type failure struct {
+	value any
+	stack []byte // of the goroutine that did the band
 }
 
 // band is how many lines a goroutine takes at once: enough to be worth it, few enough that
@@ -45,10 +54,12 @@ func NewPool(n int) *Pool {
 // Workers returns the number of goroutines.
 func (p *Pool) Workers() int { return p.workers }
 
-// Run does all lines of r and returns when they are done.
+// Run does all lines of r and returns when they are done. When r panics, in whatever goroutine, Run
+// panics once none of them works on r any more; the pool can be used again.
 func (p *Pool) Run(lines int, r Rower) {
 	p.rower, p.lines = r, lines
 	p.next.Store(0)
+	p.failed.Store(nil)
 	helpers := min(p.workers-1, (lines-1)/band)
 	p.running.Add(max(helpers, 0))
 	for range helpers {
@@ -57,9 +68,18 @@ func (p *Pool) Run(lines int, r Rower) {
 	p.bands(0)
 	p.running.Wait()
 	p.rower = nil
+	if f := p.failed.Load(); f != nil {
+		panic(fmt.Sprintf("%v\n\nin a band of lines:\n%s", f.value, f.stack))
+	}
 }
 
 func (p *Pool) bands(worker int) {
+	defer func() {
+		if v := recover(); v != nil {
+			p.failed.CompareAndSwap(nil, &failure{v, debug.Stack()})
+			p.next.Store(int64(p.lines)) // the others need not go on
+		}
+	}()
 	for {
 		y := int(p.next.Add(band)) - band
 		if y >= p.lines {

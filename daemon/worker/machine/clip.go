@@ -12,6 +12,8 @@ import (
 	"time"
 
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
+	"olive-distributed/daemon/media/probe"
 )
 
 const (
@@ -23,17 +25,17 @@ const (
 	benchFrames             = 24
 )
 
-var rate = media.Rational{Num: 25, Den: 1}
+var rate = probe.Rational{Num: 25, Den: 1}
 
 // fingerprint encodes, verifies and decodes a clip in dir, and hashes all bytes.
-func fingerprint(ctx context.Context, dir string, p media.Preset) (string, error) {
-	e := media.Encoding{Width: clipWidth, Height: clipHeight, Rate: rate, Preset: p.Name}
+func fingerprint(ctx context.Context, dir string, p film.Preset) (string, error) {
+	e := film.Encoding{Width: clipWidth, Height: clipHeight, Rate: rate, Preset: p.Name}
 	path := filepath.Join(dir, "clip-"+p.Name+p.PartExt)
 	defer os.Remove(path)
 	if err := encode(ctx, e, path, clipFrames, 1); err != nil {
 		return "", err
 	}
-	if _, err := media.VerifyPart(ctx, path, e, clipFrames); err != nil {
+	if _, err := film.VerifyPart(ctx, path, e, clipFrames); err != nil {
 		return "", err
 	}
 	sum := sha256.New()
@@ -58,8 +60,8 @@ func hashFile(sum hash.Hash, path string) error {
 }
 
 // encode writes a clip of n frames.
-func encode(ctx context.Context, e media.Encoding, path string, n, threads int) error {
-	w, err := media.NewWriter(ctx, e, path, threads)
+func encode(ctx context.Context, e film.Encoding, path string, n, threads int) error {
+	w, err := film.NewWriter(ctx, e, path, threads)
 	if err != nil {
 		return err
 	}
@@ -129,7 +131,7 @@ func speed(ctx context.Context, dir string, threads int) (float64, error) {
 	source, result := filepath.Join(dir, "bench.mp4"), filepath.Join(dir, "bench-out.mp4")
 	defer os.Remove(source)
 	defer os.Remove(result)
-	e := media.Encoding{
+	e := film.Encoding{
 		Width: benchWidth, Height: benchHeight, Rate: rate, Preset: benchPreset,
 		Args: []string{"-preset", "ultrafast", "-crf", "20"},
 	}
@@ -138,7 +140,7 @@ func speed(ctx context.Context, dir string, threads int) (float64, error) {
 	}
 	start := time.Now()
 	e.Args = nil
-	w, err := media.NewWriter(ctx, e, result, threads)
+	w, err := film.NewWriter(ctx, e, result, threads)
 	if err != nil {
 		return 0, err
 	}

@@ -17,7 +17,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 )
 
 // A Spec is what a computer can do.
@@ -76,7 +76,7 @@ func (s *Spec) measure(ctx context.Context) error {
 	}
 	defer os.RemoveAll(dir)
 	s.Presets, s.Refused = map[string]string{}, nil
-	for _, p := range media.Presets() {
+	for _, p := range film.Presets() {
 		print, err := within(ctx, func(ctx context.Context) (string, error) { return fingerprint(ctx, dir, p) })
 		if ctx.Err() != nil {
 			return context.Cause(ctx)

@@ -11,7 +11,7 @@ import (
 	"strings"
 	"testing"
 
-	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 )
 
 // fakeTools puts programs of that text before the real ones.
@@ -37,7 +37,7 @@ func TestProbeIsRememberedAsLongAsItIsTrue(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, p := range media.Presets() {
+	for _, p := range film.Presets() {
 		if sum, err := hex.DecodeString(first.Presets[p.Name]); err != nil || len(sum) != 32 {
 			t.Errorf("preset %s: fingerprint %q, refused: %s", p.Name, first.Presets[p.Name], first.Refused[p.Name])
 		}
@@ -105,7 +105,7 @@ func TestFaultyCachesAreNotBelieved(t *testing.T) {
 }
 
 func TestAnotherFFmpegShows(t *testing.T) {
-	preset, err := media.PresetByName("h264")
+	preset, err := film.PresetByName("h264")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,9 +1,11 @@
-package media
+package film
 
 import (
 	"slices"
 	"strings"
 	"testing"
+
+	"olive-distributed/daemon/media/probe"
 )
 
 func TestHostileCodecArgumentsAreRefused(t *testing.T) {
@@ -45,12 +47,12 @@ func TestAnOverrideKeepsWhatTheFilmNeeds(t *testing.T) {
 		t.Errorf("%s holds what was replaced", line)
 	}
 	for name, c := range map[string]Encoding{
-		"odd sides":       {Width: 95, Height: 64, Rate: Rational{25, 1}, Preset: "h264"},
-		"no picture":      {Width: 0, Height: 64, Rate: Rational{25, 1}, Preset: "lossless"},
+		"odd sides":       {Width: 95, Height: 64, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "h264"},
+		"no picture":      {Width: 0, Height: 64, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "lossless"},
 		"no rate":         {Width: 96, Height: 64, Preset: "lossless"},
-		"too fast":        {Width: 96, Height: 64, Rate: Rational{5000, 1}, Preset: "lossless"},
-		"unknown preset":  {Width: 96, Height: 64, Rate: Rational{25, 1}, Preset: "divx"},
-		"unknown colours": {Width: 96, Height: 64, Rate: Rational{25, 1}, Preset: "h264", Colour: 9},
+		"too fast":        {Width: 96, Height: 64, Rate: probe.Rational{Num: 5000, Den: 1}, Preset: "lossless"},
+		"unknown preset":  {Width: 96, Height: 64, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "divx"},
+		"unknown colours": {Width: 96, Height: 64, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "h264", Colour: 9},
 	} {
 		if c.Validate() == nil {
 			t.Errorf("%s: accepted", name)

@@ -1,4 +1,4 @@
-package media
+package film
 
 import (
 	"cmp"
@@ -14,6 +14,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"olive-distributed/daemon/media/probe"
 )
 
 // A Part is a verified part file. The sound of a film, a WAV file, is one too, without Extradata
@@ -39,17 +41,17 @@ func VerifyPart(ctx context.Context, path string, e Encoding, frames int64) (Par
 }
 
 func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Part, error) {
-	list, err := list(ctx, path)
+	list, err := probe.List(ctx, path)
 	if err != nil {
 		return Part{}, err
 	}
-	if len(list.streams) != 1 {
-		return Part{}, fmt.Errorf("it has %d streams, want 1", len(list.streams))
+	if len(list.Streams) != 1 {
+		return Part{}, fmt.Errorf("it has %d streams, want 1", len(list.Streams))
 	}
-	if err := e.checkVideo(list.streams[0]); err != nil {
+	if err := e.checkVideo(list.Streams[0]); err != nil {
 		return Part{}, err
 	}
-	if err := e.checkTimes(list.streams[0], list.packets, frames); err != nil {
+	if err := e.checkTimes(list.Streams[0], list.Packets, frames); err != nil {
 		return Part{}, err
 	}
 	extradata, err := sampleEntry(path)
@@ -60,11 +62,11 @@ func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Par
 	if err != nil {
 		return Part{}, err
 	}
-	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata, Content: content(list.sums)}, nil
+	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata, Content: content(list.Sums)}, nil
 }
 
 // content is the digest of a run of coded frames.
-func content(sums []packetSum) string {
+func content(sums []probe.PacketSum) string {
 	hash := sha256.New()
 	for _, s := range sums {
 		hash.Write(s[:])
@@ -97,7 +99,7 @@ func VerifyFilm(ctx context.Context, path string, e Encoding, parts []Part, audi
 
 func (e Encoding) verifyFilm(ctx context.Context, path string, parts []Part, audio bool) error {
 	frames := frameCount(parts)
-	list, err := list(ctx, path)
+	list, err := probe.List(ctx, path)
 	if err != nil {
 		return err
 	}
@@ -106,32 +108,32 @@ func (e Encoding) verifyFilm(ctx context.Context, path string, parts []Part, aud
 		want = append(want, "audio")
 	}
 	var have []string
-	for _, s := range list.streams {
+	for _, s := range list.Streams {
 		have = append(have, s["codec_type"])
 	}
 	if !slices.Equal(have, want) {
 		return fmt.Errorf("it has the streams %v, want %v", have, want)
 	}
-	if err := e.checkVideo(list.streams[0]); err != nil {
+	if err := e.checkVideo(list.Streams[0]); err != nil {
 		return err
 	}
-	if err := e.checkTimes(list.streams[0], list.of(0), frames); err != nil {
+	if err := e.checkTimes(list.Streams[0], list.Of(0), frames); err != nil {
 		return err
 	}
-	if err := checkContent(list.sumsOf(0), parts); err != nil {
+	if err := checkContent(list.SumsOf(0), parts); err != nil {
 		return err
 	}
 	length := float64(e.at(frames, 1e6)) / 1e6
 	if audio {
-		if err := checkSound(list.streams[1], list.of(1), length); err != nil {
+		if err := checkSound(list.Streams[1], list.Of(1), length); err != nil {
 			return err
 		}
 	}
 	tolerance := 2e-6
-	if isMatroska(list.format["format_name"]) {
+	if isMatroska(list.Format["format_name"]) {
 		tolerance = 0.03 // it counts Opus's lead-in and whole packets
 	}
-	if have := seconds(list.format["duration"]); math.Abs(have-length) > tolerance {
+	if have := probe.Seconds(list.Format["duration"]); math.Abs(have-length) > tolerance {
 		return fmt.Errorf("it lasts %.6f s, want %.6f", have, length)
 	}
 	return nil
@@ -147,7 +149,7 @@ func frameCount(parts []Part) int64 {
 
 // checkContent compares the coded frames of a film with what is known of its parts. There are as
 // many as in the parts.
-func checkContent(sums []packetSum, parts []Part) error {
+func checkContent(sums []probe.PacketSum, parts []Part) error {
 	var done int64
 	for i, p := range parts {
 		if content(sums[done:done+p.Frames]) != p.Content {
@@ -156,45 +158,6 @@ func checkContent(sums []packetSum, parts []Part) error {
 		done += p.Frames
 	}
 	return nil
-}
-
-// list reads headers and packets of a file of ours.
-func list(ctx context.Context, path string) (listing, error) {
-	src, err := open(path, 0)
-	if err != nil {
-		return listing{}, err
-	}
-	args := []string{
-		"-v", "error", "-of", "compact", "-show_data_hash", sumHash, "-show_entries",
-		"format=format_name,duration:stream=index,codec_type,codec_name,pix_fmt,width,height,time_base," +
-			"color_space,color_primaries,color_transfer:packet=stream_index,pts,dts,duration,flags,data_hash",
-	}
-	var l listing
-	var said tail
-	err = run(ctx, "ffprobe", append(args, src.input(0)...), &said, l.read)
-	if err == nil && said.String() != "" {
-		err = said.wrap(errors.New("ffprobe complains"))
-	}
-	if err == nil && len(l.sums) != len(l.packets) {
-		err = fmt.Errorf("ffprobe gave %d checksums for %d packets", len(l.sums), len(l.packets))
-	}
-	return l, err
-}
-
-// of gives the packets of one stream.
-func (l listing) of(stream int) []packet {
-	return slices.DeleteFunc(slices.Clone(l.packets), func(p packet) bool { return p.stream != stream })
-}
-
-// sumsOf gives the checksums of one stream's packets.
-func (l listing) sumsOf(stream int) []packetSum {
-	var sums []packetSum
-	for i, p := range l.packets {
-		if p.stream == stream {
-			sums = append(sums, l.sums[i])
-		}
-	}
-	return sums
 }
 
 func isMatroska(format string) bool {
@@ -239,15 +202,15 @@ func (e Encoding) checkVideo(stream map[string]string) error {
 }
 
 // checkTimes wants exactly frames packets, the first a key frame at 0, in steps of one frame.
-func (e Encoding) checkTimes(stream map[string]string, packets []packet, frames int64) error {
+func (e Encoding) checkTimes(stream map[string]string, packets []probe.Packet, frames int64) error {
 	if int64(len(packets)) != frames {
 		return fmt.Errorf("it has %d frames, want %d", len(packets), frames)
 	}
-	unit := parseRational(stream["time_base"])
+	unit := probe.ParseRational(stream["time_base"])
 	if frames < 1 || unit.Num != 1 {
 		return fmt.Errorf("it has %d frames in units of %s s", frames, unit)
 	}
-	if !packets[0].key {
+	if !packets[0].Key {
 		return errors.New("its first frame is not a key frame")
 	}
 	slack := int64(0)
@@ -255,10 +218,10 @@ func (e Encoding) checkTimes(stream map[string]string, packets []packet, frames 
 		slack = 1
 	}
 	packets = slices.Clone(packets)
-	slices.SortFunc(packets, func(a, b packet) int { return cmp.Compare(a.pts, b.pts) })
+	slices.SortFunc(packets, func(a, b probe.Packet) int { return cmp.Compare(a.PTS, b.PTS) })
 	for i, p := range packets {
-		if want := e.at(int64(i), unit.Den); p.discarded || p.pts < want-slack || p.pts > want+slack {
-			return fmt.Errorf("frame %d is shown at %d/%d s, want %d", i, p.pts, unit.Den, want)
+		if want := e.at(int64(i), unit.Den); p.Discarded || p.PTS < want-slack || p.PTS > want+slack {
+			return fmt.Errorf("frame %d is shown at %d/%d s, want %d", i, p.PTS, unit.Den, want)
 		}
 	}
 	return nil
@@ -266,27 +229,27 @@ func (e Encoding) checkTimes(stream map[string]string, packets []packet, frames 
 
 // checkSound wants sound from 0 to the film's end without a hole. The first and the last packet may
 // reach over the edge, as AAC's lead-in does.
-func checkSound(stream map[string]string, packets []packet, length float64) error {
+func checkSound(stream map[string]string, packets []probe.Packet, length float64) error {
 	const rounding = 0.0025 // Matroska's milliseconds, twice
 	if len(packets) == 0 {
 		return errors.New("its sound is empty")
 	}
-	unit := parseRational(stream["time_base"]).Float64()
+	unit := probe.ParseRational(stream["time_base"]).Float64()
 	slack := rounding
 	for _, p := range packets {
-		slack = max(slack, float64(p.duration)*unit+rounding)
+		slack = max(slack, float64(p.Duration)*unit+rounding)
 	}
 	for i, p := range packets[1:] {
 		before := packets[i]
-		if hole := float64(p.pts-before.pts-before.duration) * unit; math.Abs(hole) > rounding {
-			return fmt.Errorf("its sound has a hole of %.3f s at %.3f s", hole, float64(p.pts)*unit)
+		if hole := float64(p.PTS-before.PTS-before.Duration) * unit; math.Abs(hole) > rounding {
+			return fmt.Errorf("its sound has a hole of %.3f s at %.3f s", hole, float64(p.PTS)*unit)
 		}
 	}
 	first, last := packets[0], packets[len(packets)-1]
-	if start := float64(first.pts) * unit; math.Abs(start) > slack {
+	if start := float64(first.PTS) * unit; math.Abs(start) > slack {
 		return fmt.Errorf("its sound starts at %.3f s", start)
 	}
-	if end := float64(last.pts+last.duration) * unit; math.Abs(end-length) > slack {
+	if end := float64(last.PTS+last.Duration) * unit; math.Abs(end-length) > slack {
 		return fmt.Errorf("its sound ends at %.3f s, its picture at %.3f", end, length)
 	}
 	return nil

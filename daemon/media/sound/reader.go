@@ -1,4 +1,4 @@
-package media
+package sound
 
 import (
 	"context"
@@ -8,13 +8,13 @@ import (
 	"math"
 )
 
-// A SoundReader streams 16-bit stereo sound in chunks as ffmpeg's filters deliver them. Not for
+// A Reader streams 16-bit stereo sound in chunks as ffmpeg's filters deliver them. Not for
 // concurrent use.
-type SoundReader struct {
+type Reader struct {
 	ctx    context.Context
-	sound  *Sound
-	spec   SoundSpec
-	chain  *soundChain
+	sound  *Stream
+	spec   Spec
+	chain  *chain
 	begin  float64
 	failed error // what Begin found
 	begun  bool
@@ -25,14 +25,14 @@ type SoundReader struct {
 
 // Open starts reading. The decoder lives until Close or the end of ctx. The answer comes before
 // the decoder has said anything, so several can be opened in advance.
-func (s *Sound) Open(ctx context.Context, spec SoundSpec) (*SoundReader, error) {
+func (s *Stream) Open(ctx context.Context, spec Spec) (*Reader, error) {
 	if spec.Tempo == 0 {
 		spec.Tempo = 1
 	}
 	if err := spec.validate(); err != nil {
 		return nil, fmt.Errorf("decode the sound of %s: %w", s.Path, err)
 	}
-	r := &SoundReader{ctx: ctx, sound: s, spec: spec}
+	r := &Reader{ctx: ctx, sound: s, spec: spec}
 	var err error
 	if r.chain, err = s.launch(ctx, spec, s.seeks); err != nil {
 		return nil, fmt.Errorf("decode the sound of %s: %w", s.Path, err)
@@ -43,7 +43,7 @@ func (s *Sound) Open(ctx context.Context, spec SoundSpec) (*SoundReader, error) 
 // Begin is the second of the medium at which the packet began that gave the first chunk. A cold
 // reader of AAC, FLAC or PCM begins at a packet near Start, perhaps behind it when the sound does;
 // all others begin at Start. After the end of the sound it answers io.EOF.
-func (r *SoundReader) Begin() (float64, error) {
+func (r *Reader) Begin() (float64, error) {
 	if r.begun {
 		return r.begin, r.failed
 	}
@@ -73,7 +73,7 @@ func (r *SoundReader) Begin() (float64, error) {
 
 // Next is the next chunk, left and right in turn. It belongs to the caller until the next
 // call. After the last one it answers io.EOF; a decoder that gave up is another error.
-func (r *SoundReader) Next() ([]int16, error) {
+func (r *Reader) Next() ([]int16, error) {
 	if _, err := r.Begin(); err != nil {
 		return nil, err
 	}
@@ -98,9 +98,9 @@ func (r *SoundReader) Next() ([]int16, error) {
 }
 
 // cold reports whether the first chunk is passed on as it is.
-func (s *Sound) cold(spec SoundSpec) bool { return spec.Cold && s.route != whole && s.runUp == 0 }
+func (s *Stream) cold(spec Spec) bool { return spec.Cold && s.route != whole && s.runUp == 0 }
 
-func (r *SoundReader) silence() []int16 {
+func (r *Reader) silence() []int16 {
 	const most = 4096
 	n := min(-r.skip, most)
 	r.skip += n
@@ -111,18 +111,18 @@ func (r *SoundReader) silence() []int16 {
 	return r.quiet[:2*n]
 }
 
-func (r *SoundReader) wrap(err error) error {
+func (r *Reader) wrap(err error) error {
 	switch cause := context.Cause(r.ctx); {
 	case errors.Is(err, io.EOF):
 		return io.EOF
 	case cause != nil:
 		err = cause
 	}
-	return fmt.Errorf("decode the sound of %s (stream %d): %w", r.sound.Path, r.sound.Stream, err)
+	return fmt.Errorf("decode the sound of %s (stream %d): %w", r.sound.Path, r.sound.Index, err)
 }
 
 // Close ends the decoder and waits for it.
-func (r *SoundReader) Close() error {
+func (r *Reader) Close() error {
 	if r.chain != nil {
 		r.chain.stop()
 	}

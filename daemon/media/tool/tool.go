@@ -1,4 +1,6 @@
-package media
+// Package tool runs ffmpeg and ffprobe as children over pipes. They die with this process, and with their
+// context together with all that they started; the tail of what they said goes into the error.
+package tool
 
 import (
 	"bytes"
@@ -15,43 +17,43 @@ import (
 )
 
 const (
-	tailLimit = 2 << 10         // bytes of a child's messages that go into an error
+	TailLimit = 2 << 10         // bytes of a child's messages that go into an error
 	waitDelay = 5 * time.Second // how long a killed child's pipes may stay open
 	pipeSize  = 1 << 20         // the most that Linux gives to a user by default
 )
 
-// A tail is a writer that keeps the last tailLimit bytes.
-type tail struct {
+// A Tail is a writer that keeps the last TailLimit bytes.
+type Tail struct {
 	mu  sync.Mutex
 	buf []byte
 }
 
-func (t *tail) Write(p []byte) (int, error) {
+func (t *Tail) Write(p []byte) (int, error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	t.buf = append(t.buf, p[max(0, len(p)-tailLimit):]...)
-	t.buf = t.buf[max(0, len(t.buf)-tailLimit):]
+	t.buf = append(t.buf, p[max(0, len(p)-TailLimit):]...)
+	t.buf = t.buf[max(0, len(t.buf)-TailLimit):]
 	return len(p), nil
 }
 
 // String gives the lines on one line, as an error wants them.
-func (t *tail) String() string {
+func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.FieldsFunc(strings.ToValidUTF8(string(t.buf), "?"), func(r rune) bool { return r == '\n' || r == '\r' })
 	return strings.Join(lines, "; ")
 }
 
-// wrap adds what the child said to err.
-func (t *tail) wrap(err error) error {
+// Wrap adds what the child said to err.
+func (t *Tail) Wrap(err error) error {
 	if s := t.String(); err != nil && s != "" {
 		return fmt.Errorf("%w: %s", err, s)
 	}
 	return err
 }
 
-// command prepares a child that dies with this process and, with all that it started, with ctx.
-func command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error) {
+// Command prepares a child that dies with this process and, with all that it started, with ctx.
+func Command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error) {
 	path, err := exec.LookPath(tool)
 	if err != nil {
 		return nil, fmt.Errorf("%s is not installed (Debian: apt install ffmpeg): %w", tool, err)
@@ -70,12 +72,12 @@ func command(ctx context.Context, tool string, args ...string) (*exec.Cmd, error
 	return cmd, nil
 }
 
-// run runs a tool to its end and hands its output to read, which must read all of it or fail.
+// Run runs a tool to its end and hands its output to read, which must read all of it or fail.
 // What the tool said goes to said, and its tail into the error.
-func run(ctx context.Context, tool string, args []string, said *tail, read func(io.Reader) error) error {
+func Run(ctx context.Context, tool string, args []string, said *Tail, read func(io.Reader) error) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	cmd, err := command(ctx, tool, args...)
+	cmd, err := Command(ctx, tool, args...)
 	if err != nil {
 		return err
 	}
@@ -93,24 +95,24 @@ func run(ctx context.Context, tool string, args []string, said *tail, read func(
 	}
 	waitErr := cmd.Wait()
 	if readErr != nil {
-		return said.wrap(fmt.Errorf("read from %s: %w", tool, readErr))
+		return said.Wrap(fmt.Errorf("read from %s: %w", tool, readErr))
 	}
 	if waitErr != nil {
-		return said.wrap(fmt.Errorf("%s: %w", tool, reason(ctx, waitErr)))
+		return said.Wrap(fmt.Errorf("%s: %w", tool, Reason(ctx, waitErr)))
 	}
 	return nil
 }
 
-// reason prefers the reason why a context ended to "signal: killed".
-func reason(ctx context.Context, err error) error {
+// Reason prefers the reason why a context ended to "signal: killed".
+func Reason(ctx context.Context, err error) error {
 	if cause := context.Cause(ctx); cause != nil {
 		return cause
 	}
 	return err
 }
 
-// limited collects at most limit bytes and fails on more.
-func limited(limit int64, dst *bytes.Buffer) func(io.Reader) error {
+// Limited collects at most limit bytes and fails on more.
+func Limited(limit int64, dst *bytes.Buffer) func(io.Reader) error {
 	return func(r io.Reader) error {
 		n, err := io.Copy(dst, io.LimitReader(r, limit+1))
 		if err == nil && n > limit {
@@ -120,8 +122,8 @@ func limited(limit int64, dst *bytes.Buffer) func(io.Reader) error {
 	}
 }
 
-// widen makes a pipe as large as the system allows; a smaller one works as well.
-func widen(f any) {
+// Widen makes a pipe as large as the system allows; a smaller one works as well.
+func Widen(f any) {
 	const setPipeSize = 1031 // F_SETPIPE_SZ
 	if f, ok := f.(*os.File); ok {
 		if c, err := f.SyscallConn(); err == nil {

@@ -1,4 +1,4 @@
-package media
+package sound
 
 import (
 	"bufio"
@@ -12,13 +12,16 @@ import (
 	"os/exec"
 	"strconv"
 	"strings"
+
+	"olive-distributed/daemon/media/probe"
+	"olive-distributed/daemon/media/tool"
 )
 
-// A soundChain is one ffmpeg that decodes, or two, where the first finds the packets.
-type soundChain struct {
+// A chain is one ffmpeg that decodes, or two, where the first finds the packets.
+type chain struct {
 	cancel context.CancelFunc
 	cmds   []*exec.Cmd // that run, the decoder last
-	said   []*tail
+	said   []*tool.Tail
 	seeked bool
 
 	marks  *os.File
@@ -32,8 +35,8 @@ type soundChain struct {
 }
 
 // launch starts the children on the way that suits the spec.
-func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundChain, error) {
-	c := &soundChain{rate: float64(s.Rate)}
+func (s *Stream) launch(ctx context.Context, spec Spec, seeks bool) (*chain, error) {
+	c := &chain{rate: float64(s.Rate)}
 	ctx, c.cancel = context.WithCancel(ctx)
 	at := s.origin + spec.Start
 	var feed *exec.Cmd
@@ -41,11 +44,7 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 	var err error
 	switch {
 	case s.route == direct && (spec.Cold || spec.Tempo == 1 && spec.Rate == s.Rate):
-		sample := math.Round(at * c.rate) // to which ffmpeg rounds the microseconds
-		if spec.Rate != s.Rate && spec.Tempo == 1 {
-			sample = s.inPhase(sample, spec.Rate)
-		}
-		sample = max(0, sample)
+		sample := max(0, math.Round(at*c.rate)) // to which ffmpeg rounds the microseconds
 		decode = append([]string{"-noaccurate_seek", "-ss", micro(sample/c.rate - s.start)}, s.input()...)
 	case s.route == packets && spec.Cold:
 		var args []string
@@ -57,7 +56,7 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 	default:
 		decode = s.input()
 	}
-	stream := s.Stream
+	stream := s.Index
 	if feed != nil {
 		stream = 0
 	}
@@ -79,20 +78,8 @@ func (s *Sound) launch(ctx context.Context, spec SoundSpec, seeks bool) (*soundC
 	return c, nil
 }
 
-// inPhase is a sample shortly before another at which the resampler is where it is at sample 0: from there
-// on, but for its run-up of some samples, it gives what it gives in a whole decode.
-func (s *Sound) inPhase(sample float64, rate int) float64 {
-	const runUp = 256
-	period := s.Rate
-	for rest := rate; rest != 0; {
-		period, rest = rest, period%rest
-	}
-	cycle := float64(s.Rate / period)
-	return math.Floor((sample-runUp)/cycle) * cycle
-}
-
 // feedArgs copies the packets from the one on that holds second at. Its time stamps lack offset.
-func (s *Sound) feedArgs(at float64, seeks bool) (args []string, offset float64, seeked bool) {
+func (s *Stream) feedArgs(at float64, seeks bool) (args []string, offset float64, seeked bool) {
 	const margin = 5 // seconds of interleaving between sound and pictures
 	rate := float64(s.Rate)
 	// The earliest time stamp that a packet with this sample can have.
@@ -103,7 +90,7 @@ func (s *Sound) feedArgs(at float64, seeks bool) (args []string, offset float64,
 		args, seeked = append(args, "-ss", micro(t)), true
 	}
 	args = append(args, s.input()...)
-	return append(args, "-map", "0:"+strconv.Itoa(s.Stream), "-c", "copy", "-copypriorss:a", "0",
+	return append(args, "-map", "0:"+strconv.Itoa(s.Index), "-c", "copy", "-copypriorss:a", "0",
 		"-map_metadata", "-1", "-ss", micro(offset), "-f", "nut", "pipe:1"), offset, seeked
 }
 
@@ -116,20 +103,20 @@ const (
 	markOut = `,ametadata=add:key=out:value=1,ametadata=print:key=out:file=pipe\\:3:direct=1:enable=lt(n\,1)`
 )
 
-func (c *soundChain) command(ctx context.Context, args []string) (*exec.Cmd, error) {
-	cmd, err := command(ctx, "ffmpeg", args...)
+func (c *chain) command(ctx context.Context, args []string) (*exec.Cmd, error) {
+	cmd, err := tool.Command(ctx, "ffmpeg", args...)
 	if err != nil {
 		c.cancel()
 		return nil, err
 	}
-	said := new(tail)
+	said := new(tool.Tail)
 	cmd.Stderr = said
 	c.said = append(c.said, said)
 	return cmd, nil
 }
 
 // start connects the children and starts them.
-func (c *soundChain) start(feed, decoder *exec.Cmd) error {
+func (c *chain) start(feed, decoder *exec.Cmd) error {
 	marks, theirs, err := os.Pipe()
 	if err != nil {
 		return err
@@ -141,7 +128,7 @@ func (c *soundChain) start(feed, decoder *exec.Cmd) error {
 	if err != nil {
 		return err
 	}
-	widen(out)
+	tool.Widen(out)
 	c.out = bufio.NewReaderSize(out, 64<<10)
 	if feed != nil {
 		read, write, err := os.Pipe()
@@ -165,17 +152,17 @@ func (c *soundChain) start(feed, decoder *exec.Cmd) error {
 
 // begin waits for the first chunk and answers the time stamp of the frame that brought it, or
 // errNothing when none comes.
-func (c *soundChain) begin() (float64, error) {
+func (c *chain) begin() (float64, error) {
 	lines := bufio.NewScanner(c.marks)
-	last, pts := int64(noPTS), int64(noPTS)
+	last, pts := int64(probe.NoPTS), int64(probe.NoPTS)
 	for lines.Scan() {
 		switch line := lines.Text(); {
 		case line == "in=1":
-			if last == noPTS {
+			if last == probe.NoPTS {
 				c.first = c.offset + float64(pts)/c.rate
 			}
 			last = pts
-		case line == "out=1" && last == noPTS:
+		case line == "out=1" && last == probe.NoPTS:
 			return 0, errors.New("the stream has no time stamps: write the file anew with ffmpeg -i OLD -c copy NEW.mkv")
 		case line == "out=1":
 			return c.offset + float64(last)/c.rate, nil
@@ -193,11 +180,11 @@ func (c *soundChain) begin() (float64, error) {
 func parseMark(line string) int64 {
 	_, rest, _ := strings.Cut(line, " pts:")
 	field, _, _ := strings.Cut(rest, " ")
-	return stamp([]byte(field))
+	return probe.Stamp([]byte(field))
 }
 
 // next reads a chunk: what one frame of the filters became in AVI, whose chunks keep the frames apart.
-func (c *soundChain) next() ([]int16, error) {
+func (c *chain) next() ([]int16, error) {
 	if !c.headed {
 		if err := c.header(); err != nil {
 			return nil, err
@@ -226,7 +213,7 @@ func (c *soundChain) next() ([]int16, error) {
 	}
 }
 
-func (c *soundChain) read(size int) error {
+func (c *chain) read(size int) error {
 	if cap(c.buf) < size {
 		c.buf = make([]byte, size)
 	}
@@ -236,7 +223,7 @@ func (c *soundChain) read(size int) error {
 }
 
 // header passes over everything before the chunks. The lists' sizes are not to be relied on in a pipe.
-func (c *soundChain) header() error {
+func (c *chain) header() error {
 	c.headed = true
 	last := uint32(0)
 	for last != 'm'<<24|'o'<<16|'v'<<8|'i' {
@@ -262,7 +249,7 @@ func decodeSamples(dst *[]int16, src []byte) []int16 {
 }
 
 // broken tells the end of the sound, which is io.EOF, from a decoder that gave up.
-func (c *soundChain) broken(err error) error {
+func (c *chain) broken(err error) error {
 	if e := c.end(); e != nil && !errors.Is(e, errNothing) {
 		return e
 	}
@@ -273,7 +260,7 @@ func (c *soundChain) broken(err error) error {
 }
 
 // end waits for the children, which have closed their pipes, and tells what went wrong.
-func (c *soundChain) end() error {
+func (c *chain) end() error {
 	errs := c.wait()
 	for i, err := range errs {
 		switch said := c.said[i].String(); {
@@ -283,14 +270,14 @@ func (c *soundChain) end() error {
 			return errors.New("the file is cut short, copy it again")
 		case err == nil || i < len(errs)-1 && strings.Contains(said, "Broken pipe"): // the decoder's fault
 		default:
-			return c.said[i].wrap(fmt.Errorf("ffmpeg: %w", err))
+			return c.said[i].Wrap(fmt.Errorf("ffmpeg: %w", err))
 		}
 	}
 	return nil
 }
 
 // wait reaps the children, once.
-func (c *soundChain) wait() []error {
+func (c *chain) wait() []error {
 	errs := make([]error, 0, len(c.cmds))
 	for _, cmd := range c.cmds {
 		errs = append(errs, cmd.Wait())
@@ -304,7 +291,7 @@ func (c *soundChain) wait() []error {
 }
 
 // stop kills the children that still run.
-func (c *soundChain) stop() {
+func (c *chain) stop() {
 	c.cancel()
 	c.wait()
 }

@@ -1,4 +1,8 @@
-package media
+// Package film makes films: encoding of frames into parts, verification of parts, joining.
+//
+// Whatever is written is checked as if a stranger had written it. A call that writes a file leaves a
+// complete, synced file or none.
+package film
 
 import (
 	"fmt"
@@ -6,6 +10,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"olive-distributed/daemon/media/probe"
 )
 
 // A Colour is the way from the canvas's RGB to the film's YUV.
@@ -40,13 +46,13 @@ func (c Colour) String() string {
 // it to any worker: the same frames and Encoding give the same bytes wherever ffmpeg's version is
 // the same.
 type Encoding struct {
-	Width     int      `json:"width"`
-	Height    int      `json:"height"`
-	Rate      Rational `json:"rate"` // frames per second
-	Preset    string   `json:"preset"`
-	Colour    Colour   `json:"colour"`
-	Args      []string `json:"args,omitempty"`       // replace the preset's codec arguments, which only complete them
-	AudioArgs []string `json:"audio_args,omitempty"` // replace the preset's audio codec arguments
+	Width     int            `json:"width"`
+	Height    int            `json:"height"`
+	Rate      probe.Rational `json:"rate"` // frames per second
+	Preset    string         `json:"preset"`
+	Colour    Colour         `json:"colour"`
+	Args      []string       `json:"args,omitempty"`       // replace the preset's codec arguments, which only complete them
+	AudioArgs []string       `json:"audio_args,omitempty"` // replace the preset's audio codec arguments
 }
 
 const (

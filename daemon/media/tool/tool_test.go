@@ -1,4 +1,4 @@
-package media
+package tool
 
 import (
 	"bufio"
@@ -12,7 +12,7 @@ import (
 func TestCancellingAChildKillsWhatItStarted(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd, err := command(ctx, "sh", "-c", "sleep 90 & echo started; wait")
+	cmd, err := Command(ctx, "sh", "-c", "sleep 90 & echo started; wait")
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -48,7 +48,7 @@ func TestCancellingAChildKillsWhatItStarted(t *testing.T) {
 func TestCancellingAnEndedChildIsNoError(t *testing.T) {
 	ctx, cancel := context.WithCancel(t.Context())
 	defer cancel()
-	cmd, err := command(ctx, "true")
+	cmd, err := Command(ctx, "true")
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -1,4 +1,4 @@
-package media
+package probe
 
 import (
 	"bytes"
@@ -8,6 +8,8 @@ import (
 	"math"
 	"strconv"
 	"strings"
+
+	"olive-distributed/daemon/media/tool"
 )
 
 // A File is what the headers of a medium say.
@@ -35,31 +37,22 @@ type Stream struct {
 	Attached      bool // cover art, not a film
 }
 
-// Probe reads the headers of path. It refuses, without opening it, what is not a regular file,
-// and every container that could name further files.
-func (l *Library) Probe(ctx context.Context, path string) (*File, error) {
-	src, err := open(path, 0)
-	if err != nil {
-		return nil, fmt.Errorf("probe: %w", err)
-	}
-	return l.probe(ctx, src)
+// SeeksExactly is true of the containers where a seek lands on the key frame before the time asked for,
+// whatever the codec. In others it may land anywhere.
+func (f *File) SeeksExactly() bool {
+	return strings.HasPrefix(f.Format, "mov,") || strings.HasPrefix(f.Format, "matroska,")
 }
 
-func (l *Library) probe(ctx context.Context, src source) (*File, error) {
-	return l.files.do(ctx, l, src.key, func(ctx context.Context) (*File, error) {
-		if rec, ok := l.load(src.key, fileExt); ok && rec.File != nil {
-			return rec.File, nil
-		}
-		file, err := headers(ctx, src)
-		if err == nil && isAnimation(file.Format) {
-			err = file.settleAnimation(ctx, src)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("probe %s: %w", src.path, err)
-		}
-		l.save(src.key, fileExt, record{File: file})
-		return file, nil
-	})
+// Headers reads the headers of a medium.
+func Headers(ctx context.Context, src Source) (*File, error) {
+	file, err := headers(ctx, src)
+	if err == nil && isAnimation(file.Format) {
+		err = file.settleAnimation(ctx, src)
+	}
+	if err != nil {
+		return nil, fmt.Errorf("probe %s: %w", src.Path, err)
+	}
+	return file, nil
 }
 
 // probed is ffprobe's answer in JSON.
@@ -89,8 +82,8 @@ type probed struct {
 	} `json:"streams"`
 }
 
-// headers asks ffprobe for everything that File holds.
-func headers(ctx context.Context, src source) (*File, error) {
+// headers asks ffprobe for everything that File holds, but cannot tell an animation from a still.
+func headers(ctx context.Context, src Source) (*File, error) {
 	const limit = 16 << 20
 	args := []string{
 		"-v", "error", "-of", "json", "-show_entries", "format=format_name,start_time,duration" +
@@ -98,7 +91,7 @@ func headers(ctx context.Context, src source) (*File, error) {
 			"nb_frames,sample_rate,channels,field_order:stream_disposition=attached_pic",
 	}
 	var out bytes.Buffer
-	if err := run(ctx, "ffprobe", append(args, src.input(0)...), new(tail), limited(limit, &out)); err != nil {
+	if err := tool.Run(ctx, "ffprobe", append(args, src.Input(0)...), new(tool.Tail), tool.Limited(limit, &out)); err != nil {
 		if strings.Contains(err.Error(), "not on whitelist") || strings.Contains(err.Error(), "Invalid data found") {
 			return nil, fmt.Errorf("%w: no film, picture or sound in a container that is opened here", ErrNotMedium)
 		}
@@ -107,17 +100,17 @@ func headers(ctx context.Context, src source) (*File, error) {
 	return parseHeaders(src, out.Bytes())
 }
 
-func parseHeaders(src source, text []byte) (*File, error) {
+func parseHeaders(src Source, text []byte) (*File, error) {
 	var p probed
 	if err := json.Unmarshal(text, &p); err != nil {
 		return nil, fmt.Errorf("read ffprobe's answer: %w", err)
 	}
 	f := &File{
-		Path: src.path, Format: p.Format.Name,
-		Start: seconds(p.Format.Start), Duration: seconds(p.Format.Duration),
-		Still: src.count == 0 && isPicture(p.Format.Name),
+		Path: src.Path, Format: p.Format.Name,
+		Start: Seconds(p.Format.Start), Duration: Seconds(p.Format.Duration),
+		Still: src.Count == 0 && isPicture(p.Format.Name),
 	}
-	if f.Format == "image2" && src.count == 0 && strings.Contains(src.path, "%") {
+	if f.Format == "image2" && src.Count == 0 && strings.Contains(src.Path, "%") {
 		return nil, fmt.Errorf("%w: ffmpeg takes %% in a picture's name for a number: rename it", ErrNotMedium)
 	}
 	if f.Still {
@@ -129,8 +122,8 @@ func parseHeaders(src source, text []byte) (*File, error) {
 		}
 		f.Streams = append(f.Streams, Stream{
 			Index: s.Index, Type: s.Type, Codec: s.Codec, PixFmt: s.PixFmt, Width: s.Width, Height: s.Height,
-			Rate: guessRate(parseRational(s.RRate), parseRational(s.AvgRate)), TimeBase: parseRational(s.TimeBase),
-			Frames: int64(number(s.Frames)), SampleRate: number(s.SampleRate), Channels: s.Channels,
+			Rate: guessRate(ParseRational(s.RRate), ParseRational(s.AvgRate)), TimeBase: ParseRational(s.TimeBase),
+			Frames: int64(Number(s.Frames)), SampleRate: Number(s.SampleRate), Channels: s.Channels,
 			Interlaced: isInterlaced(s.FieldOrder), Attached: s.Disposition.Attached != 0,
 		})
 	}
@@ -138,8 +131,8 @@ func parseHeaders(src source, text []byte) (*File, error) {
 }
 
 // settleAnimation tells a film in a picture format from a still: only the packets know.
-func (f *File) settleAnimation(ctx context.Context, src source) error {
-	packets, err := listPackets(ctx, src, 0)
+func (f *File) settleAnimation(ctx context.Context, src Source) error {
+	packets, err := Packets(ctx, src, 0)
 	if f.Still = len(packets) == 1; f.Still {
 		f.Duration = math.Inf(1)
 	} else if math.IsInf(f.Duration, 1) {
@@ -167,7 +160,8 @@ func guessRate(r, avg Rational) Rational {
 	return r
 }
 
-func parseRational(s string) Rational {
+// ParseRational reads "30000/1001"; whatever is no positive fraction is unknown.
+func ParseRational(s string) Rational {
 	num, den, ok := strings.Cut(s, "/")
 	n, errN := strconv.ParseInt(num, 10, 64)
 	d, errD := strconv.ParseInt(den, 10, 64)
@@ -177,7 +171,8 @@ func parseRational(s string) Rational {
 	return Rational{n, d}
 }
 
-func seconds(s string) float64 {
+// Seconds reads a time as ffprobe writes it; whatever is no number is 0.
+func Seconds(s string) float64 {
 	v, err := strconv.ParseFloat(s, 64)
 	if err != nil || math.IsNaN(v) || math.IsInf(v, 0) {
 		return 0
@@ -185,7 +180,8 @@ func seconds(s string) float64 {
 	return v
 }
 
-func number(s string) int {
+// Number reads a count; whatever is none is 0.
+func Number(s string) int {
 	n, err := strconv.Atoi(s)
 	if err != nil {
 		return 0

@@ -1,11 +1,10 @@
-package media
+package film
 
 import (
 	"bytes"
 	"context"
 	"encoding/binary"
 	"errors"
-	"fmt"
 	"math"
 	"os"
 	"os/exec"
@@ -13,83 +12,9 @@ import (
 	"slices"
 	"strings"
 	"testing"
+
+	"olive-distributed/daemon/media/probe"
 )
-
-// small is an encoding of a rate that no clock counts exactly.
-func small(preset string) Encoding {
-	return Encoding{Width: 96, Height: 64, Rate: Rational{30000, 1001}, Preset: preset}
-}
-
-// renderParts encodes and verifies consecutive parts of the given lengths.
-func renderParts(t testing.TB, e Encoding, dir string, threads int, lengths ...int) []Part {
-	t.Helper()
-	p, err := PresetByName(e.Preset)
-	if err != nil {
-		t.Fatal(err)
-	}
-	var parts []Part
-	first := 0
-	for i, n := range lengths {
-		path := filepath.Join(dir, fmt.Sprintf("it's part %d, %d%s", i, threads, p.PartExt))
-		encode(t, e, path, first, n, threads)
-		part, err := VerifyPart(t.Context(), path, e, int64(n))
-		if err != nil {
-			t.Fatal(err)
-		}
-		parts = append(parts, part)
-		first += n
-	}
-	return parts
-}
-
-const (
-	clickAt     = 12000 // sample of the one click in what click makes
-	clickLength = 38439 // samples: 24 frames at 30000/1001, rounded up
-)
-
-// click is a WAV file of silence but for one click.
-func click(t testing.TB, dir string) *Part {
-	t.Helper()
-	path := filepath.Join(dir, "sound.wav")
-	source := fmt.Sprintf("aevalsrc='if(between(n,%d,%d),0.9,0)':s=48000,aformat=s16:channel_layouts=stereo", clickAt, clickAt+1)
-	out, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-f", "lavfi", "-i", source,
-		"-af", fmt.Sprintf("atrim=end_sample=%d", clickLength), "-c:a", "pcm_s16le", path).CombinedOutput()
-	if err != nil {
-		t.Fatalf("%v: %s", err, out)
-	}
-	sum, size, err := checksum(t.Context(), path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return &Part{Path: path, Frames: 24, Size: size, SHA256: sum}
-}
-
-// joined joins parts to a film of that extension.
-func joined(t testing.TB, e Encoding, parts []Part, sound *Part, dir, ext string) (string, error) {
-	t.Helper()
-	film := filepath.Join(dir, "film"+ext)
-	if err := os.WriteFile(film, nil, 0o600); err != nil {
-		t.Fatal(err)
-	}
-	return film, Join(t.Context(), JoinSpec{Parts: parts, Audio: sound, Encoding: e, Output: film, Into: film})
-}
-
-// pictureSums are the decoded pictures of files, one line each.
-func pictureSums(t testing.TB, paths ...string) (sums []string) {
-	t.Helper()
-	for _, path := range paths {
-		out, err := exec.Command("ffmpeg", "-v", "error", "-nostdin", "-i", path, "-map", "0:v:0", "-fps_mode", "passthrough", "-f", "framemd5", "-").Output()
-		if err != nil {
-			t.Fatal(err)
-		}
-		for line := range strings.Lines(string(out)) {
-			if !strings.HasPrefix(line, "#") {
-				sums = append(sums, strings.TrimSpace(line[strings.LastIndex(line, ",")+1:]))
-			}
-		}
-	}
-	return sums
-}
 
 func TestEveryPresetMakesAnExactFilm(t *testing.T) {
 	for name, c := range map[string]struct {
@@ -98,7 +23,7 @@ func TestEveryPresetMakesAnExactFilm(t *testing.T) {
 	}{
 		"h264 in mp4":             {small("h264"), ".mp4"},
 		"h264 in Matroska":        {small("h264"), ".mkv"},
-		"h264 as Olive writes it": {Encoding{Width: 96, Height: 64, Rate: Rational{30000, 1001}, Preset: "h264", Colour: ColourOlive}, ".mp4"},
+		"h264 as Olive writes it": {Encoding{Width: 96, Height: 64, Rate: probe.Rational{Num: 30000, Den: 1001}, Preset: "h264", Colour: ColourOlive}, ".mp4"},
 		"hevc":                    {small("hevc"), ".mp4"},
 		"av1":                     {small("av1"), ".mp4"},
 		"prores":                  {small("prores"), ".mov"},
@@ -144,13 +69,13 @@ func checkFilm(t *testing.T, film string, e Encoding, milliseconds bool) {
 	if milliseconds {
 		tolerance = 0.03
 	}
-	if d := seconds(ask("format=duration")[0]); math.Abs(d-length) > tolerance {
+	if d := probe.Seconds(ask("format=duration")[0]); math.Abs(d-length) > tolerance {
 		t.Errorf("it lasts %f s, want %f", d, length)
 	}
 	times := ask("packet=pts")
 	var pts []int64
 	for _, field := range times {
-		pts = append(pts, stamp([]byte(strings.Trim(field, ","))))
+		pts = append(pts, probe.Stamp([]byte(strings.Trim(field, ","))))
 	}
 	slices.Sort(pts)
 	for i, at := range pts {
@@ -288,17 +213,17 @@ func TestJoinRefusesWhatIsNoFilm(t *testing.T) {
 
 func TestTheSoundOfAFilmHasNoHole(t *testing.T) {
 	stream := map[string]string{"time_base": "1/48000"}
-	p := func(pts int64) packet { return packet{pts: pts, duration: 1024} }
+	p := func(pts int64) probe.Packet { return probe.Packet{PTS: pts, Duration: 1024} }
 	for name, c := range map[string]struct {
-		packets []packet
+		packets []probe.Packet
 		want    string
 	}{
-		"AAC with its lead-in":    {[]packet{p(-1024), p(0), p(1024), p(2048)}, ""},
+		"AAC with its lead-in":    {[]probe.Packet{p(-1024), p(0), p(1024), p(2048)}, ""},
 		"nothing":                 {nil, "empty"},
-		"a hole":                  {[]packet{p(0), p(1024), p(2048 + 1024)}, "hole"},
-		"it starts late":          {[]packet{p(3000), p(4024)}, "starts"},
-		"it ends early":           {[]packet{p(0)}, "ends"},
-		"it goes on for too long": {[]packet{p(0), p(1024), p(2048), p(3072), p(4096)}, "ends"},
+		"a hole":                  {[]probe.Packet{p(0), p(1024), p(2048 + 1024)}, "hole"},
+		"it starts late":          {[]probe.Packet{p(3000), p(4024)}, "starts"},
+		"it ends early":           {[]probe.Packet{p(0)}, "ends"},
+		"it goes on for too long": {[]probe.Packet{p(0), p(1024), p(2048), p(3072), p(4096)}, "ends"},
 	} {
 		err := checkSound(stream, c.packets, 3072/48000.0)
 		if c.want == "" && err != nil || c.want != "" && (err == nil || !strings.Contains(err.Error(), c.want)) {
@@ -324,7 +249,7 @@ func TestAPartIsHeldAgainstThePlan(t *testing.T) {
 		"another codec":  {other, 6},
 		"another size":   {wide, 6},
 		"other colours":  {olive, 6},
-		"another rate":   {Encoding{Width: 96, Height: 64, Rate: Rational{25, 1}, Preset: "h264"}, 6},
+		"another rate":   {Encoding{Width: 96, Height: 64, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "h264"}, 6},
 	} {
 		if _, err := VerifyPart(t.Context(), path, c.e, c.frames); err == nil || !strings.Contains(err.Error(), path) {
 			t.Errorf("%s: %v", name, err)
@@ -339,7 +264,7 @@ func TestAPartIsHeldAgainstThePlan(t *testing.T) {
 }
 
 func TestAWriterThatFailsLeavesNoFile(t *testing.T) {
-	e := Encoding{Width: 640, Height: 480, Rate: Rational{25, 1}, Preset: "lossless"}
+	e := Encoding{Width: 640, Height: 480, Rate: probe.Rational{Num: 25, Den: 1}, Preset: "lossless"}
 	noise := make([]byte, 4*e.Width*e.Height)
 	for i := range noise {
 		noise[i] = byte(i * i >> 3)
@@ -371,7 +296,7 @@ func TestAWriterThatFailsLeavesNoFile(t *testing.T) {
 // BenchmarkJoin joins 1 GB from page cache, verification included.
 func BenchmarkJoin(b *testing.B) {
 	dir := b.TempDir()
-	e := Encoding{Width: 1920, Height: 1080, Rate: Rational{30, 1}, Preset: "lossless"}
+	e := Encoding{Width: 1920, Height: 1080, Rate: probe.Rational{Num: 30, Den: 1}, Preset: "lossless"}
 	frame := make([]byte, 4*e.Width*e.Height)
 	state := uint32(1)
 	for i := range frame {

@@ -1,26 +1,28 @@
-package media
+package film
 
 import (
 	"context"
 	"fmt"
 	"os/exec"
 	"strings"
+
+	"olive-distributed/daemon/media/tool"
 )
 
 // CheckTools fails unless ffmpeg and ffprobe are there with the encoders that the presets need.
 func CheckTools(ctx context.Context) error {
-	for _, tool := range []string{"ffmpeg", "ffprobe"} {
-		if _, err := exec.LookPath(tool); err != nil {
-			return fmt.Errorf("%s is not installed: on Debian, apt install ffmpeg", tool)
+	for _, name := range []string{"ffmpeg", "ffprobe"} {
+		if _, err := exec.LookPath(name); err != nil {
+			return fmt.Errorf("%s is not installed: on Debian, apt install ffmpeg", name)
 		}
 	}
-	cmd, err := command(ctx, "ffmpeg", "-v", "error", "-nostdin", "-encoders")
+	cmd, err := tool.Command(ctx, "ffmpeg", "-v", "error", "-nostdin", "-encoders")
 	if err != nil {
 		return err
 	}
 	have, err := cmd.Output()
 	if err != nil {
-		return fmt.Errorf("ask ffmpeg for its encoders: %w", reason(ctx, err))
+		return fmt.Errorf("ask ffmpeg for its encoders: %w", tool.Reason(ctx, err))
 	}
 	for _, p := range presets {
 		if !strings.Contains(string(have), " "+p.Video[1]+" ") {

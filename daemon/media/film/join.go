@@ -1,4 +1,4 @@
-package media
+package film
 
 import (
 	"cmp"
@@ -13,6 +13,9 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+
+	"olive-distributed/daemon/media/probe"
+	"olive-distributed/daemon/media/tool"
 )
 
 // A JoinSpec says what Join makes of what.
@@ -89,7 +92,7 @@ func (s JoinSpec) check() error {
 		}
 	}
 	if s.Audio != nil {
-		if _, err := open(s.Audio.Path, 0); err != nil {
+		if _, err := probe.Open(s.Audio.Path, 0); err != nil {
 			return fmt.Errorf("sound: %w", err)
 		}
 	}
@@ -227,15 +230,15 @@ func (s JoinSpec) headerSize() int64 {
 
 // runJoin runs ffmpeg with the script. It complains about each decoder that it was denied.
 func runJoin(ctx context.Context, args []string, script string) error {
-	cmd, err := command(ctx, "ffmpeg", args...)
+	cmd, err := tool.Command(ctx, "ffmpeg", args...)
 	if err != nil {
 		return err
 	}
-	var said tail
+	var said tool.Tail
 	cmd.Stdin = strings.NewReader(script)
 	cmd.Stderr = &without{&said, "not on whitelist 'none'", nil}
 	if err := cmd.Run(); err != nil {
-		return said.wrap(fmt.Errorf("ffmpeg: %w", reason(ctx, err)))
+		return said.Wrap(fmt.Errorf("ffmpeg: %w", tool.Reason(ctx, err)))
 	}
 	return nil
 }
@@ -250,7 +253,7 @@ type without struct {
 func (w *without) Write(p []byte) (int, error) {
 	n := len(p)
 	for line := range strings.Lines(string(append(w.part, p...))) {
-		if !strings.HasSuffix(line, "\n") && len(line) < tailLimit {
+		if !strings.HasSuffix(line, "\n") && len(line) < tool.TailLimit {
 			w.part = []byte(line)
 			return n, nil
 		}

@@ -1,4 +1,4 @@
-package media
+package film
 
 import (
 	"context"
@@ -8,6 +8,8 @@ import (
 	"os"
 	"os/exec"
 	"strconv"
+
+	"olive-distributed/daemon/media/tool"
 )
 
 // A Writer encodes frames into one part. Not for concurrent use.
@@ -19,7 +21,7 @@ type Writer struct {
 	ctx    context.Context
 	cancel context.CancelFunc
 	in     io.WriteCloser
-	said   tail
+	said   tool.Tail
 	err    error // the first
 	closed bool
 }
@@ -46,14 +48,14 @@ func (w *Writer) start(e Encoding, threads int) (err error) {
 		"-framerate", e.Rate.String(), "-i", "pipe:0",
 	}
 	args = append(append(args, e.VideoArgs()...), "file:"+w.path)
-	if w.cmd, err = command(w.ctx, "ffmpeg", args...); err != nil {
+	if w.cmd, err = tool.Command(w.ctx, "ffmpeg", args...); err != nil {
 		return err
 	}
 	w.cmd.Stderr = &w.said
 	if w.in, err = w.cmd.StdinPipe(); err != nil {
 		return err
 	}
-	widen(w.in)
+	tool.Widen(w.in)
 	return w.cmd.Start()
 }
 
@@ -81,7 +83,7 @@ func (w *Writer) fail(err error) {
 		err = waitErr // it knows better than "broken pipe"
 	}
 	w.closed = true
-	w.err = w.said.wrap(fmt.Errorf("encode %s: ffmpeg ended at frame %d: %w", w.path, w.frames, reason(w.ctx, err)))
+	w.err = w.said.Wrap(fmt.Errorf("encode %s: ffmpeg ended at frame %d: %w", w.path, w.frames, tool.Reason(w.ctx, err)))
 	w.cancel()
 	_ = os.Remove(w.path)
 }
@@ -98,7 +100,7 @@ func (w *Writer) Close() error {
 		err = syncFile(w.path)
 	}
 	if err != nil {
-		w.err = w.said.wrap(fmt.Errorf("encode %s: after %d frames: %w", w.path, w.frames, reason(w.ctx, err)))
+		w.err = w.said.Wrap(fmt.Errorf("encode %s: after %d frames: %w", w.path, w.frames, tool.Reason(w.ctx, err)))
 		_ = os.Remove(w.path)
 	}
 	return w.err

@@ -1,4 +1,7 @@
-package media
+// Package probe says which media are opened, and what ffprobe finds in them without decoding: the
+// headers, and the list of packets. What a stranger names is looked at before any other program sees
+// it; what is no medium is [ErrNotMedium], what breaks off in the middle [ErrCutShort].
+package probe
 
 import (
 	"errors"
@@ -21,23 +24,23 @@ const demuxers = "mov,matroska,avi,mpegts,mpeg,mpegvideo,flv,asf,mxf,ogg,nut,dv,
 // sequenceRate is the frame rate of numbered pictures, ffmpeg's and so Olive's.
 const sequenceRate = "25"
 
-// A source is a medium that passed the gate: a regular file, or a run of numbered pictures.
-type source struct {
-	path  string // absolute; a printf pattern when count > 0
-	start int    // first number of the run
-	count int    // pictures in the run, 0 for a plain file
-	key   string // changes whenever the content may have
+// A Source is a medium that passed the gate: a regular file, or a run of numbered pictures.
+type Source struct {
+	Path  string // absolute; a printf pattern when Count > 0
+	Start int    // first number of the run
+	Count int    // pictures in the run, 0 for a plain file
+	Key   string // changes whenever the content may have
 }
 
 // ErrNotMedium refuses what is not a film, a picture or a sound that we open.
 var ErrNotMedium = errors.New("not a medium")
 
-// open lets only regular files through, before any other program sees the path: a FIFO would
+// Open lets only regular files through, before any other program sees the path: a FIFO would
 // block it, a device would do worse.
-func open(path string, startNumber int) (source, error) {
+func Open(path string, startNumber int) (Source, error) {
 	abs, err := filepath.Abs(path)
 	if err != nil {
-		return source{}, err
+		return Source{}, err
 	}
 	stamp, err := fileStamp(abs)
 	if errors.Is(err, os.ErrNotExist) {
@@ -46,9 +49,9 @@ func open(path string, startNumber int) (source, error) {
 		}
 	}
 	if err != nil {
-		return source{}, err
+		return Source{}, err
 	}
-	return source{path: abs, key: abs + stamp}, nil
+	return Source{Path: abs, Key: abs + stamp}, nil
 }
 
 // fileStamp identifies the content of a readable regular file.
@@ -80,14 +83,14 @@ func kind(m os.FileMode) string {
 	}
 }
 
-// input gives the arguments that make ffmpeg or ffprobe read the source, and nothing else that
+// Input gives the arguments that make ffmpeg or ffprobe read the source, and nothing else that
 // it may mention. skip passes over the first pictures of a run.
-func (s source) input(skip int) []string {
+func (s Source) Input(skip int) []string {
 	args := []string{"-protocol_whitelist", "file", "-format_whitelist", demuxers}
-	if s.count > 0 {
-		args = append(args, "-f", "image2", "-framerate", sequenceRate, "-start_number", strconv.Itoa(s.start+skip))
+	if s.Count > 0 {
+		args = append(args, "-f", "image2", "-framerate", sequenceRate, "-start_number", strconv.Itoa(s.Start+skip))
 	}
-	return append(args, "-i", "file:"+s.path)
+	return append(args, "-i", "file:"+s.Path)
 }
 
 // A pattern is the path of numbered pictures: one %d or %0Nd in the file name.
@@ -122,10 +125,10 @@ func (p pattern) file(n int) string { return fmt.Sprintf("%s%0*d%s", p.head, p.w
 
 // source finds the run of pictures that starts at start or, as ffmpeg looks for it, at one of the
 // next four numbers.
-func (p pattern) source(path string, start int) (source, error) {
+func (p pattern) source(path string, start int) (Source, error) {
 	const tries = 5
 	if strings.Contains(filepath.Dir(path), "%") {
-		return source{}, fmt.Errorf("%s: a folder of numbered pictures may not have %% in its name: rename it", path)
+		return Source{}, fmt.Errorf("%s: a folder of numbered pictures may not have %% in its name: rename it", path)
 	}
 	first := start
 	for ; first < start+tries; first++ {
@@ -141,12 +144,12 @@ func (p pattern) source(path string, start int) (source, error) {
 			break
 		}
 		if err != nil {
-			return source{}, err
+			return Source{}, err
 		}
 		key.WriteString(stamp)
 	}
 	if count == 0 {
-		return source{}, fmt.Errorf("numbered pictures from %s on: %w", p.file(start), os.ErrNotExist)
+		return Source{}, fmt.Errorf("numbered pictures from %s on: %w", p.file(start), os.ErrNotExist)
 	}
-	return source{path: path, start: first, count: count, key: fmt.Sprintf("%s\x00%d%s", path, first, key.String())}, nil
+	return Source{Path: path, Start: first, Count: count, Key: fmt.Sprintf("%s\x00%d%s", path, first, key.String())}, nil
 }
