@@ -28,10 +28,10 @@ import (
 type flawed struct {
 	render.Engine
 	calls *atomic.Int64
-	fault func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error
+	fault func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error)
 }
 
-func (e *flawed) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) error {
+func (e *flawed) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
 	return e.fault(ctx, e.calls.Add(1), e.Engine, s, span, out, progress)
 }
 
@@ -166,11 +166,11 @@ func reference(t *testing.T) []byte {
 
 var errFault = errors.New("the fault of this test")
 
-type fault = func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error
+type fault = func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error)
 
 // once has the fault at the second picture range only.
 func once(f fault) fault {
-	return func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error {
+	return func(ctx context.Context, call int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
 		if call == 2 {
 			return f(ctx, call, good, s, span, out, progress)
 		}
@@ -180,37 +180,38 @@ func once(f fault) fault {
 
 func faults() map[string]fault {
 	return map[string]fault{
-		"an error in mid-range": func(_ context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, out string, progress func(int64)) error {
+		"an error in mid-range": func(_ context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, out string, progress func(int64)) ([]string, error) {
 			progress(3)
 			_ = os.WriteFile(out, []byte("half a part"), 0o600)
-			return errFault
+			return nil, errFault
 		},
-		"one frame too few": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error {
+		"one frame too few": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
 			span.End--
 			return good.Video(ctx, s, span, out, progress)
 		},
-		"one frame too many": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error {
+		"one frame too many": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
 			span.End++
 			return good.Video(ctx, s, span, out, progress)
 		},
-		"a part that was cut off": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) error {
-			if err := good.Video(ctx, s, span, out, progress); err != nil {
-				return err
+		"a part that was cut off": func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
+			notes, err := good.Video(ctx, s, span, out, progress)
+			if err != nil {
+				return nil, err
 			}
 			info, err := os.Stat(out)
 			if err != nil {
-				return err
+				return nil, err
 			}
-			return os.Truncate(out, info.Size()/2)
+			return notes, os.Truncate(out, info.Size()/2)
 		},
-		"no part": func(context.Context, int64, render.Engine, *render.Scene, render.Span, string, func(int64)) error {
-			return nil
+		"no part": func(context.Context, int64, render.Engine, *render.Scene, render.Span, string, func(int64)) ([]string, error) {
+			return nil, nil
 		},
-		"a panic": func(context.Context, int64, render.Engine, *render.Scene, render.Span, string, func(int64)) error {
+		"a panic": func(context.Context, int64, render.Engine, *render.Scene, render.Span, string, func(int64)) ([]string, error) {
 			panic("the fault of this test")
 		},
-		"a part that is no film": func(_ context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, out string, _ func(int64)) error {
-			return os.WriteFile(out, bytes.Repeat([]byte{0x47}, 4096), 0o600)
+		"a part that is no film": func(_ context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, out string, _ func(int64)) ([]string, error) {
+			return nil, os.WriteFile(out, bytes.Repeat([]byte{0x47}, 4096), 0o600)
 		},
 	}
 }
@@ -257,9 +258,9 @@ func TestAnEngineThatHangsIsGivenUp(t *testing.T) {
 	p := patient
 	p.StallTimeout = 3 * time.Second
 	r := newRig(t, p)
-	hang := once(func(ctx context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, _ string, _ func(int64)) error {
+	hang := once(func(ctx context.Context, _ int64, _ render.Engine, _ *render.Scene, _ render.Span, _ string, _ func(int64)) ([]string, error) {
 		<-ctx.Done()
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	})
 	r.hire("w", &flawed{r.good(), &atomic.Int64{}, hang})
 	film, err := r.Wait(t.Context(), r.submit("film.mkv"))
@@ -294,7 +295,7 @@ func TestAPartThatChangedAfterItsReport(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := r.good().Video(ctx, scene, task.Span, task.Part, func(int64) {}); err != nil {
+	if _, err := r.good().Video(ctx, scene, task.Span, task.Part, func(int64) {}); err != nil {
 		t.Fatal(err)
 	}
 	part, err := task.Plan.Verify(ctx, task.Span, false, task.Part)
@@ -302,7 +303,7 @@ func TestAPartThatChangedAfterItsReport(t *testing.T) {
 		t.Fatal(err)
 	}
 	part.SHA256 = strings.Repeat("0", 64)
-	if err := r.Done(ctx, "liar", task, part); err != nil {
+	if err := r.Done(ctx, "liar", task, worker.Delivery{Part: part}); err != nil {
 		t.Fatal(err)
 	}
 	if said := r.told("range-failed"); !strings.Contains(said, "checksum") {
@@ -318,6 +319,37 @@ func TestAPartThatChangedAfterItsReport(t *testing.T) {
 	}
 	if !bytes.Equal(pictures(t, film.Path), want) {
 		t.Error("the film is not the right one")
+	}
+}
+
+func TestWhatAnEngineNotesIsInTheLog(t *testing.T) {
+	r := newRig(t, patient)
+	hostile := "a note that clears\x1b[2J the screen\nand is " + strings.Repeat("long ", 1000)
+	for i := range 2 {
+		r.hire(fmt.Sprintf("w%d", i), &flawed{r.good(), &atomic.Int64{}, func(ctx context.Context, _ int64, good render.Engine, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
+			notes, err := good.Video(ctx, s, span, out, progress)
+			return append(notes, "a.mp4 is damaged", fmt.Sprintf("frames from %d on are fine", span.First), hostile), err
+		}})
+	}
+	id := r.submit("film.mkv")
+	if _, err := r.Wait(t.Context(), id); err != nil {
+		t.Fatal(err)
+	}
+	log, err := r.Log(t.Context(), id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	notes := map[string]int{}
+	for _, e := range log {
+		if e.Kind == "note" {
+			notes[e.Text]++
+			if len(e.Text) > 1000 || strings.ContainsAny(e.Text, "\x1b\n") || e.Worker == "" || e.End == 0 {
+				t.Errorf("a note of %d bytes: %+v", len(e.Text), e)
+			}
+		}
+	}
+	if notes["a.mp4 is damaged"] != 1 || notes["frames from 0 on are fine"] != 1 || len(notes) < 4 {
+		t.Errorf("the log has the notes %v, want each once", notes)
 	}
 }
 
@@ -338,7 +370,7 @@ func TestAWorkerThatLeavesGivesItsRangeBack(t *testing.T) {
 	if _, err := r.Wait(t.Context(), id); err != nil {
 		t.Fatal(err)
 	}
-	if err := r.Done(t.Context(), "guest", task, film.Part{Path: task.Part}); err == nil {
+	if err := r.Done(t.Context(), "guest", task, worker.Delivery{Part: film.Part{Path: task.Part}}); err == nil {
 		t.Error("a report of a worker that had left was taken")
 	}
 }

@@ -63,7 +63,7 @@ func (m *Master) onBeat(ctx context.Context, name string, b worker.BeatMessage) 
 func (m *Master) onReport(ctx context.Context, name string, r worker.ReportMessage) (worker.Answer, error) {
 	switch t := taskOf(r.RangeID); {
 	case r.Part != nil:
-		return worker.Answer{}, m.Done(ctx, name, t, *r.Part)
+		return worker.Answer{}, m.Done(ctx, name, t, worker.Delivery{Part: *r.Part, Notes: r.Notes})
 	case r.Failure != nil:
 		return worker.Answer{}, m.Failed(ctx, name, t, *r.Failure)
 	}

@@ -6,7 +6,10 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"slices"
+	"strings"
 	"time"
+	"unicode"
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media/film"
@@ -196,8 +199,8 @@ func gone(err error) error {
 	return err
 }
 
-// A delivery is what the master knows itself of a part that a worker reports.
-type delivery struct {
+// An expectation is what the master knows itself of a part that a worker reports.
+type expectation struct {
 	plan   *render.Plan
 	folder *folder
 	span   render.Span
@@ -208,18 +211,18 @@ type delivery struct {
 
 // Done implements [worker.Master]: the part is verified once more before it counts. Of the task
 // only its numbers are believed.
-func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p film.Part) error {
-	d, err := ask(ctx, m, func(time.Time) (delivery, error) { return m.expect(name, rangeOf(t), p) })
+func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker.Delivery) error {
+	x, err := ask(ctx, m, func(time.Time) (expectation, error) { return m.expect(name, rangeOf(t), d.Part) })
 	if err != nil {
 		return err
 	}
-	if d.again {
+	if x.again {
 		return nil // and durable: expect has waited for that
 	}
-	path := filepath.Join(d.folder.dir, d.name)
-	verified, err := d.plan.Verify(ctx, d.span, d.sound, path)
-	if err == nil && verified.SHA256 != p.SHA256 {
-		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", d.name)
+	path := filepath.Join(x.folder.dir, x.name)
+	verified, err := x.plan.Verify(ctx, x.span, x.sound, path)
+	if err == nil && verified.SHA256 != d.Part.SHA256 {
+		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", x.name)
 	}
 	if err != nil {
 		if ctx.Err() != nil {
@@ -228,42 +231,72 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, p film.P
 		os.Remove(path)
 		return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
 	}
-	p = verified
-	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) { return struct{}{}, m.accept(now, name, rangeOf(t), d, p) })
+	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) {
+		err := m.accept(now, name, rangeOf(t), x, verified)
+		if err == nil {
+			m.noteDelivery(m.jobs[t.Job], name, x.span, d.Notes)
+		}
+		return struct{}{}, err
+	})
 	return err
 }
 
 // expect looks up what a report is about.
-func (m *Master) expect(name string, id farm.RangeID, p film.Part) (delivery, error) {
+func (m *Master) expect(name string, id farm.RangeID, p film.Part) (expectation, error) {
 	r, ok := m.farm.Range(id)
 	j := m.jobs[id.Job]
 	if !ok || j == nil {
-		return delivery{}, fmt.Errorf("%w: range %v is unknown", worker.ErrGone, id)
+		return expectation{}, fmt.Errorf("%w: range %v is unknown", worker.ErrGone, id)
 	}
-	d := delivery{
+	x := expectation{
 		plan: j.Plan, folder: j.folder, span: render.Span{First: r.First, End: r.End},
 		sound: r.Content == farm.Sound, name: j.partName(r, name),
 	}
-	d.again = r.State == farm.Completed && r.Workers[0] == name && r.Result.SHA256 == p.SHA256
-	if r.State == farm.Completed && !d.again {
-		return d, fmt.Errorf("%w: range %v is completed", worker.ErrGone, id)
+	x.again = r.State == farm.Completed && r.Workers[0] == name && r.Result.SHA256 == p.SHA256
+	if r.State == farm.Completed && !x.again {
+		return x, fmt.Errorf("%w: range %v is completed", worker.ErrGone, id)
 	}
-	return d, nil
+	return x, nil
 }
 
 // accept enters a verified part.
-func (m *Master) accept(now time.Time, name string, id farm.RangeID, d delivery, p film.Part) error {
+func (m *Master) accept(now time.Time, name string, id farm.RangeID, x expectation, p film.Part) error {
 	events, err := m.farm.Complete(now, name, id, resultOf(p))
 	if err != nil {
 		return gone(err)
 	}
 	if m.cfg.Journal == nil {
-		if err := d.folder.remember(kept{d.sound, d.span, p}); err != nil { // only costs a resume
+		if err := x.folder.remember(kept{x.sound, x.span, p}); err != nil { // only costs a resume
 			m.note(m.jobs[id.Job], Event{Kind: "note", Text: err.Error()})
 		}
 	}
 	m.record(events)
 	return nil
+}
+
+// What a worker's notes may take up in a job's log.
+const (
+	maxNotes = 50
+	maxNote  = 1000 // bytes
+)
+
+// noteDelivery passes on what an engine has noted. Ranges that meet in a damaged place say the same.
+func (m *Master) noteDelivery(j *job, name string, span render.Span, notes []string) {
+	for _, text := range notes[:min(len(notes), maxNotes)] {
+		text = strings.Map(printable, strings.ToValidUTF8(text[:min(len(text), maxNote)], ""))
+		said := func(e Event) bool { return e.Kind == "note" && e.Text == text }
+		if j != nil && text != "" && !slices.ContainsFunc(j.log, said) {
+			m.note(j, Event{Kind: "note", Worker: name, First: span.First, End: span.End, Text: text})
+		}
+	}
+}
+
+// printable keeps what a worker says on one line, and from steering a terminal.
+func printable(r rune) rune {
+	if unicode.IsPrint(r) {
+		return r
+	}
+	return ' '
 }
 
 // Failed implements [worker.Master].

@@ -14,7 +14,6 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
-	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/worker"
 )
@@ -223,7 +222,7 @@ func (r *world) next(name string) *worker.Task {
 }
 
 // render makes the part of a task as a worker would.
-func (r *world) render(task *worker.Task) film.Part {
+func (r *world) render(task *worker.Task) worker.Delivery {
 	r.t.Helper()
 	scene, err := task.Plan.Open()
 	if err != nil {
@@ -234,14 +233,15 @@ func (r *world) render(task *worker.Task) film.Part {
 	if task.Sound {
 		draw = engine.Sound
 	}
-	if err := draw(r.t.Context(), scene, task.Span, task.Part, func(int64) {}); err != nil {
+	notes, err := draw(r.t.Context(), scene, task.Span, task.Part, func(int64) {})
+	if err != nil {
 		r.t.Fatal(err)
 	}
 	part, err := task.Plan.Verify(r.t.Context(), task.Span, task.Sound, task.Part)
 	if err != nil {
 		r.t.Fatal(err)
 	}
-	return part
+	return worker.Delivery{Part: part, Notes: notes}
 }
 
 func (r *world) wait(id uint32) (master.Film, error) {

@@ -5,17 +5,15 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"os/exec"
 	"slices"
-	"strconv"
-	"sync"
-
-	"olive-distributed/daemon/media/tool"
 )
 
 // ReadOptions of Open. The pictures do not depend on them.
 type ReadOptions struct {
 	Threads int // decoder threads, 0 = 1
+	// Damaged is told, while Next or Skip runs, of places where the medium is damaged. It gives the
+	// same on every machine. nil: nobody listens.
+	Damaged func(Damage)
 }
 
 // A Reader streams frames of an Index in presentation order. Every picture's time stamp is
@@ -27,6 +25,7 @@ type Reader struct {
 	pos, end int
 	try      int      // how often decoding was started further back
 	dec      *decoder // nil until the next picture is wanted
+	care     *care    // how the frames around pos are decoded, nil for the fast way
 	scratch  []byte
 }
 
@@ -86,7 +85,7 @@ func (r *Reader) Next(dst []byte) error {
 		if cause := context.Cause(r.ctx); cause != nil {
 			return fmt.Errorf("decode %s: %w", r.ix.Path, cause)
 		}
-		if !r.further() {
+		if !errors.Is(err, errDamaged) && !r.further() {
 			return err
 		}
 	}
@@ -94,14 +93,26 @@ func (r *Reader) Next(dst []byte) error {
 
 // next reads up to frame pos and leaves it in dst.
 func (r *Reader) next(dst []byte) error {
+	if r.care != nil && r.pos >= r.care.end {
+		r.stop()
+		r.care = nil
+	}
 	if r.dec == nil {
 		if err := r.start(); err != nil {
 			return err
 		}
 	}
+	if r.care != nil {
+		return r.careful(dst)
+	}
 	for {
 		got := r.dec.next
-		if err := r.dec.read(dst); err != nil {
+		err := r.dec.read(dst)
+		if r.dec.complaint != "" {
+			r.takeCare()
+			return errDamaged
+		}
+		if err != nil {
 			return r.missing(err)
 		}
 		if got == r.pos {
@@ -148,7 +159,7 @@ func (r *Reader) stop() {
 // on a key frame that is none. The last try is the start of the stream.
 func (r *Reader) further() bool {
 	r.stop()
-	if r.try == 2 || r.entry() == 0 {
+	if r.care != nil || r.try == 2 || r.entry() == 0 {
 		return false
 	}
 	r.try++
@@ -174,6 +185,9 @@ func (r *Reader) entry() int {
 }
 
 func (r *Reader) start() error {
+	if r.care != nil {
+		return r.startCareful()
+	}
 	dec, err := startDecoder(r.ctx, r.ix, r.entry(), r.end, max(1, r.opt.Threads))
 	if err != nil {
 		return fmt.Errorf("decode %s: %w", r.ix.Path, err)
@@ -195,112 +209,4 @@ func (r *Reader) missing(err error) error {
 		said = err.Error()
 	}
 	return &ShortError{Path: r.ix.Path, Frame: r.pos, Frames: len(r.ix.PTS), Said: said}
-}
-
-// A decoder is one run of ffmpeg that delivers consecutive frames.
-type decoder struct {
-	ix     *Index
-	next   int     // the frame that read gives
-	expect []int64 // the time stamp of each frame
-	offset int64   // what is subtracted from them
-	cmd    *exec.Cmd
-	cancel context.CancelFunc
-	out    io.ReadCloser
-	log    *shownLog
-	reads  sync.WaitGroup
-}
-
-// startDecoder decodes from coded frame at up to frame end of the index.
-func startDecoder(ctx context.Context, ix *Index, at, end, threads int) (*decoder, error) {
-	d := &decoder{ix: ix, next: at, expect: ix.play.PTS, log: newShownLog()}
-	if ix.Interlaced {
-		d.next, d.expect = 2*at, fieldTimes(ix.play.PTS)
-	}
-	if ix.play.Count > 0 {
-		d.offset = int64(at)
-	}
-	ctx, d.cancel = context.WithCancel(ctx)
-	var err error
-	if d.cmd, err = tool.Command(ctx, "ffmpeg", ix.decodeArgs(at, end-d.next, threads)...); err != nil {
-		d.cancel()
-		return nil, err
-	}
-	if err := d.launch(); err != nil {
-		d.cancel()
-		return nil, err
-	}
-	return d, nil
-}
-
-func (d *decoder) launch() error {
-	stderr, err := d.cmd.StderrPipe()
-	if err != nil {
-		return err
-	}
-	if d.out, err = d.cmd.StdoutPipe(); err != nil {
-		return err
-	}
-	tool.Widen(d.out)
-	if err := d.cmd.Start(); err != nil {
-		return fmt.Errorf("start ffmpeg: %w", err)
-	}
-	d.reads.Go(func() { d.log.read(stderr) })
-	return nil
-}
-
-// decodeArgs is the command line that decodes count pictures from coded frame at on. The
-// conversion is Olive's: the stream's own matrix, BT.601 where it names none.
-func (ix *Index) decodeArgs(at, count, threads int) []string {
-	p := ix.play
-	n := strconv.Itoa(threads)
-	args := []string{"-v", "level+info", "-hide_banner", "-nostats", "-nostdin", "-copyts", "-filter_threads", n, "-threads", n, "-noautorotate"}
-	if at > 0 && p.Count == 0 {
-		// Between two frames: ffmpeg drops what lies before, and rounds to microseconds.
-		// It counts from the container's start even with -copyts.
-		t := (float64(p.PTS[at-1])+float64(p.PTS[at]))/2*p.TimeBase.Float64() - p.Start
-		args = append(args, "-ss", strconv.FormatFloat(t, 'f', 6, 64))
-	}
-	filters := showinfo + ",format=rgba"
-	if ix.Interlaced {
-		parity := "0"
-		if p.Bottom {
-			parity = "1"
-		}
-		filters = "yadif=mode=3:parity=" + parity + "," + filters
-	}
-	args = append(args, p.source().Input(at)...)
-	return append(args, "-map", "0:"+strconv.Itoa(p.Stream), "-vf", filters, "-fps_mode", "passthrough",
-		"-frames:v", strconv.Itoa(count), "-f", "rawvideo", "pipe:1")
-}
-
-// read delivers the next picture, or an error when it is not the one that was expected.
-func (d *decoder) read(dst []byte) error {
-	s, ok := d.log.pop()
-	if !ok {
-		return io.EOF
-	}
-	if s.width != d.ix.Width || s.height != d.ix.Height {
-		return fmt.Errorf("the picture's size changes from %dx%d to %dx%d", d.ix.Width, d.ix.Height, s.width, s.height)
-	}
-	if want := d.expect[d.next] - d.offset; s.pts != want && !d.ix.Still {
-		return fmt.Errorf("time stamp %d came where %d was due", s.pts, want)
-	}
-	if _, err := io.ReadFull(d.out, dst); err != nil {
-		return io.EOF
-	}
-	d.next++
-	return nil
-}
-
-// stop ends ffmpeg and tells what it complained about.
-func (d *decoder) stop() string {
-	d.cancel()
-	_ = d.wait() // killed, or ended: the pictures were checked one by one
-	return d.log.said.String()
-}
-
-// wait reaps ffmpeg. Only the first call knows how it ended.
-func (d *decoder) wait() error {
-	d.reads.Wait()
-	return d.cmd.Wait()
 }

@@ -7,7 +7,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"regexp"
 	"strconv"
+	"strings"
 	"sync"
 
 	"olive-distributed/daemon/media/probe"
@@ -21,6 +23,7 @@ type shown struct {
 	pixFmt        string
 	interlaced    bool
 	bottomFirst   bool
+	complaint     string // the first that the decoder had since the frame before, "" for none
 }
 
 // showinfo passes pictures on as they are and logs a line for each.
@@ -70,8 +73,9 @@ func after(line []byte, key string) ([]byte, bool) {
 // A shownLog reads ffmpeg's messages: frames go to a queue, complaints to a tail.
 // It needs -v level+info.
 type shownLog struct {
-	said tool.Tail
-	last shown
+	said      tool.Tail
+	last      shown
+	complaint string // since the last frame
 
 	mu    sync.Mutex
 	more  sync.Cond
@@ -108,13 +112,32 @@ func (l *shownLog) read(r io.Reader) {
 func (l *shownLog) line(line []byte) {
 	if s, ok := parseShown(line, l.last); ok {
 		l.last = s
+		s.complaint, l.complaint = l.complaint, ""
 		l.push(s)
 		return
 	}
 	for _, level := range []string{"[error] ", "[fatal] ", "[panic] "} {
 		if bytes.Contains(line, []byte(level)) {
 			_, _ = l.said.Write(bytes.Replace(line, []byte(level), nil, 1))
+			l.complain(line)
 		}
+	}
+	// ffmpeg's own word for pictures that a decoder has marked, and the decoders' for what they make up.
+	if bytes.Contains(line, []byte("corrupt decoded frame")) || bytes.Contains(line, []byte("concealing ")) {
+		l.complain(line)
+	}
+}
+
+// speaker is who says a line: "[h264 @ 0x5581] [error] ". The address is another each time.
+var speaker = regexp.MustCompile(`\[[a-z]+\] |@ 0x[0-9a-f]+`)
+
+// complain keeps the first complaint before a frame. A decoder complains of a picture before it is
+// shown, however many threads it has.
+func (l *shownLog) complain(line []byte) {
+	const most = 160
+	if l.complaint == "" {
+		text := speaker.ReplaceAllString(strings.ToValidUTF8(strings.TrimSpace(string(line)), "?"), "")
+		l.complaint = strings.ToValidUTF8(text[:min(len(text), most)], "")
 	}
 }
 

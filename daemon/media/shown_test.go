@@ -13,7 +13,7 @@ const sampleShown = "[Parsed_showinfo_0 @ 0x55] [info] n:   1 pts:    512 pts_ti
 
 func TestAShownFrameIsReadFromTheLog(t *testing.T) {
 	got, ok := parseShown([]byte(sampleShown), shown{})
-	if want := (shown{512, 320, 180, "yuv420p", true, false}); !ok || got != want {
+	if want := (shown{pts: 512, width: 320, height: 180, pixFmt: "yuv420p", interlaced: true}); !ok || got != want {
 		t.Errorf("got %+v, %t, want %+v", got, ok, want)
 	}
 	for _, line := range []string{

@@ -43,8 +43,10 @@ type Engine interface {
 	// Fonts lists the fonts of this machine that stand for the families which the effect asks for.
 	Fonts(ctx context.Context, e *ove.Effect) ([]Font, error)
 	// Video renders the frames of span into a new file and calls progress after each frame
-	// with the number of frames done.
-	Video(ctx context.Context, s *Scene, span Span, out string, progress func(done int64)) error
+	// with the number of frames done. The notes are for the user, about what is in the part
+	// and might not be expected there, such as pictures of a damaged medium; they are some at most,
+	// and the same on every worker.
+	Video(ctx context.Context, s *Scene, span Span, out string, progress func(done int64)) (notes []string, err error)
 	// Sound renders the sound of span into a new WAV file; progress gets frames too.
-	Sound(ctx context.Context, s *Scene, span Span, out string, progress func(done int64)) error
+	Sound(ctx context.Context, s *Scene, span Span, out string, progress func(done int64)) (notes []string, err error)
 }

@@ -56,6 +56,7 @@ type (
 	ReportMessage struct {
 		RangeID
 		Part    *film.Part `json:"part,omitempty"`
+		Notes   []string   `json:"notes,omitempty"` // about the part
 		Failure *Failure   `json:"failure,omitempty"`
 	}
 	// An Answer says nothing but that the message has arrived, and counts.
@@ -145,8 +146,8 @@ func (r Remote) Beat(ctx context.Context, _ string, t *Task, done int64) error {
 }
 
 // Done implements [Master].
-func (r Remote) Done(ctx context.Context, _ string, t *Task, p film.Part) error {
-	return r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &p}, &Answer{})
+func (r Remote) Done(ctx context.Context, _ string, t *Task, d Delivery) error {
+	return r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &d.Part, Notes: d.Notes}, &Answer{})
 }
 
 // Failed implements [Master].

@@ -38,6 +38,12 @@ type Spec struct {
 	Speed   float64  `json:"speed,omitempty"`  // frames per second of its own benchmark, 0: unknown
 }
 
+// A Delivery is what came of a task.
+type Delivery struct {
+	Part  film.Part `json:"part"`
+	Notes []string  `json:"notes,omitempty"` // for the user, see [render.Engine]
+}
+
 // A Failure is why a task could not be done.
 type Failure struct {
 	Reason string `json:"reason"`
@@ -65,8 +71,8 @@ type Master interface {
 	Next(ctx context.Context, worker string) (*Task, error)
 	// Beat tells how many frames of the task are done.
 	Beat(ctx context.Context, worker string, t *Task, done int64) error
-	// Done delivers a part. ErrGone: it came too late and can be deleted.
-	Done(ctx context.Context, worker string, t *Task, p film.Part) error
+	// Done delivers a part, and what the engine has noted. ErrGone: it came too late and can be deleted.
+	Done(ctx context.Context, worker string, t *Task, d Delivery) error
 	// Failed gives a task back.
 	Failed(ctx context.Context, worker string, t *Task, f Failure) error
 }

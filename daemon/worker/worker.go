@@ -19,7 +19,6 @@ import (
 	"time"
 
 	"olive-distributed/daemon/media"
-	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 )
 
@@ -203,10 +202,10 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 
 // do renders one task and reports. Only what the worker cannot go on after is an error.
 func (w *Worker) do(ctx context.Context, t *Task) error {
-	part, err := w.render(ctx, t)
+	d, err := w.render(ctx, t)
 	switch {
 	case err == nil:
-		err = w.Master.Done(ctx, w.Spec.Name, t, part)
+		err = w.Master.Done(ctx, w.Spec.Name, t, d)
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !errors.Is(err, ErrGone):
@@ -222,7 +221,7 @@ func (w *Worker) do(ctx context.Context, t *Task) error {
 }
 
 // render makes the task's part. The part appears under its name only when it is right.
-func (w *Worker) render(ctx context.Context, t *Task) (film.Part, error) {
+func (w *Worker) render(ctx context.Context, t *Task) (Delivery, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var p progress
@@ -234,18 +233,18 @@ func (w *Worker) render(ctx context.Context, t *Task) (film.Part, error) {
 
 	temp := fmt.Sprintf("%s.%s.tmp", t.Part, w.Spec.Name)
 	defer os.Remove(temp) // gone after the rename
-	part, err := w.make(ctx, t, temp, p.done.Store)
+	d, err := w.make(ctx, t, temp, p.done.Store)
 	if err != nil {
 		if cause := context.Cause(ctx); cause != nil {
-			return film.Part{}, cause
+			return Delivery{}, cause
 		}
-		return film.Part{}, err
+		return Delivery{}, err
 	}
 	if err := keep(temp, t.Part); err != nil {
-		return film.Part{}, fmt.Errorf("keep part: %w", err)
+		return Delivery{}, fmt.Errorf("keep part: %w", err)
 	}
-	part.Path = t.Part
-	return part, nil
+	d.Part.Path = t.Part
+	return d, nil
 }
 
 // keep gives a finished file its name for good.
@@ -261,11 +260,11 @@ func keep(temp, path string) error {
 }
 
 // make renders and verifies.
-func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (film.Part, error) {
+func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (d Delivery, err error) {
 	if digest := t.Plan.Fingerprint(); w.scene == nil || w.digest != digest {
 		s, err := t.Plan.Open()
 		if err != nil {
-			return film.Part{}, err
+			return Delivery{}, err
 		}
 		w.scene, w.digest = s, digest
 	}
@@ -273,10 +272,14 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 	if t.Sound {
 		draw = w.Engine.Sound
 	}
-	if err := guard(func() error { return draw(ctx, w.scene, t.Span, out, progress) }); err != nil {
-		return film.Part{}, err
+	err = guard(func() (err error) {
+		d.Notes, err = draw(ctx, w.scene, t.Span, out, progress)
+		return err
+	})
+	if err == nil {
+		d.Part, err = t.Plan.Verify(ctx, t.Span, t.Sound, out)
 	}
-	return t.Plan.Verify(ctx, t.Span, t.Sound, out)
+	return d, err
 }
 
 // guard turns a panic into an error: a fault of an engine costs its range, not the other ranges,

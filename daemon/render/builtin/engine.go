@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
@@ -41,9 +42,9 @@ func (*Engine) Name() string { return "builtin" }
 func (*Engine) Supports(effect string) bool { return known(effect) || audio.Known(effect) }
 
 // Sound implements [render.Engine].
-func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) error {
+func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) ([]string, error) {
 	samples := float64(s.Sequence.AudioRate) / s.Sequence.FPS
-	return audio.Render(ctx, s.Sequence, span.First, span.End, out, audio.Options{
+	return nil, audio.Render(ctx, s.Sequence, span.First, span.End, out, audio.Options{
 		Library:  e.library,
 		Path:     s.Path,
 		Progress: func(done, _ int64) { progress(int64(float64(done) / samples)) },
@@ -51,22 +52,23 @@ func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, o
 }
 
 // Video implements [render.Engine].
-func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) (err error) {
+func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) (notes []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	if err := e.checkFonts(ctx, s.Plan.Fonts); err != nil {
-		return err
+		return nil, err
 	}
 	pool := raster.NewPool(e.threads)
 	defer pool.Close()
-	top, err := e.stage(s, pool, span)
+	sc := &scene{Scene: s, library: e.library, fonts: e.fonts, pool: pool, runner: shader.NewRunner(pool), threads: e.threads}
+	top, err := newStage(sc, s.Sequence, span)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer func() { err = errors.Join(err, top.close()) }()
 	w, err := film.NewWriter(ctx, s.Plan.Encoding, out, e.threads)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	frames := newOutput(w, cancel, top.canvas.W, top.canvas.H)
 	defer frames.abort() // when a frame fails or panics
@@ -78,18 +80,12 @@ func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, o
 		top.canvas.Image = *canvas
 		top.scene.top = playhead
 		if _, err := top.compose(ctx, playhead); err != nil {
-			return fmt.Errorf("render frame %d: %w", playhead, err)
+			return nil, fmt.Errorf("render frame %d: %w", playhead, err)
 		}
 		frames.put(canvas)
 		progress(playhead - span.First + 1)
 	}
-	return frames.close(ctx)
-}
-
-// stage builds the stage of the whole scene.
-func (e *Engine) stage(s *render.Scene, pool *raster.Pool, span render.Span) (*stage, error) {
-	sc := &scene{Scene: s, library: e.library, fonts: e.fonts, pool: pool, runner: shader.NewRunner(pool), threads: e.threads}
-	return newStage(sc, s.Sequence, span)
+	return sc.notes, frames.close(ctx)
 }
 
 // scene is what all stages of one render share.
@@ -101,4 +97,15 @@ type scene struct {
 	runner  *shader.Runner
 	threads int
 	top     ove.Frame // playhead of the outermost sequence
+	notes   []string  // for the user
+}
+
+// maxNotes bounds what is told of one range.
+const maxNotes = 20
+
+// note tells the user something, once.
+func (s *scene) note(text string) {
+	if len(s.notes) < maxNotes && !slices.Contains(s.notes, text) {
+		s.notes = append(s.notes, text)
+	}
 }

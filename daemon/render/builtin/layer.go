@@ -95,7 +95,7 @@ func (l *layer) openMedia(ctx context.Context) error {
 		}
 	}
 	l.proxied = ix.Width != l.w || ix.Height != l.h
-	l.src = newSource(sc, ix, c.Footage.AlphaPremul || l.proxied)
+	l.src = newSource(sc, ix, c.Name, c.Footage.AlphaPremul || l.proxied)
 	first, last := l.reach()
 	l.src.plan(l.pick(first), l.pick(last))
 	return nil

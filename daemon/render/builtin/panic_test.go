@@ -49,7 +49,7 @@ func TestAnEffectThatPanicsLeavesNothingRunning(t *testing.T) {
 	frames := int64(0)
 	said := func() (said any) {
 		defer func() { said = recover() }()
-		err := New(nil, 2).Video(t.Context(), scene, render.Span{End: 20}, out, func(n int64) { frames = n })
+		_, err := New(nil, 2).Video(t.Context(), scene, render.Span{End: 20}, out, func(n int64) { frames = n })
 		t.Errorf("the panic was lost: %v", err)
 		return nil
 	}()

@@ -3,6 +3,7 @@ package builtin
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render/raster"
@@ -12,7 +13,8 @@ import (
 type source struct {
 	scene    *scene
 	index    *media.Index
-	straight bool // alpha must be multiplied in
+	clip     string // its name
+	straight bool   // alpha must be multiplied in
 	tex      raster.Texture
 	at       int // frame in tex, -1 before the first
 	version  int // counts the frames that tex has held
@@ -23,8 +25,8 @@ type source struct {
 	blockAt     int
 }
 
-func newSource(sc *scene, ix *media.Index, premultiplied bool) *source {
-	s := &source{scene: sc, index: ix, straight: ix.Alpha && !premultiplied, at: -1}
+func newSource(sc *scene, ix *media.Index, clip string, premultiplied bool) *source {
+	s := &source{scene: sc, index: ix, clip: clip, straight: ix.Alpha && !premultiplied, at: -1}
 	s.tex.Resize(ix.Width, ix.Height)
 	s.tex.Opaque = !ix.Alpha
 	return s
@@ -79,9 +81,14 @@ func (s *source) reopen(ctx context.Context, from, count int) error {
 	if err := s.close(); err != nil {
 		return err
 	}
-	r, err := s.scene.library.Open(ctx, s.index, from, count, media.ReadOptions{Threads: s.scene.threads})
+	r, err := s.scene.library.Open(ctx, s.index, from, count, media.ReadOptions{Threads: s.scene.threads, Damaged: s.damaged})
 	s.reader = r
 	return err
+}
+
+// damaged tells the user.
+func (s *source) damaged(d media.Damage) {
+	s.scene.note(fmt.Sprintf("clip %q shows what can be seen of a damaged medium: %s", s.clip, d))
 }
 
 // blockBytes bounds what a medium that runs backwards keeps decoded.
