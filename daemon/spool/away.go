@@ -126,8 +126,8 @@ func (s *Spool) text(c *claim) string {
 	o := c.Outcome
 	var b strings.Builder
 	fmt.Fprintf(&b, "Project: %s\nOwner:   %s\n", c.Name, owner(c.UID))
-	if c.Job != 0 {
-		fmt.Fprintf(&b, "Job:     %d\n", c.Job)
+	if c.job != 0 {
+		fmt.Fprintf(&b, "Job:     %d\n", c.job)
 	}
 	fmt.Fprintf(&b, "Ended:   %s\n", time.Now().Format("2006-01-02 15:04:05 -0700"))
 	switch o.Result {

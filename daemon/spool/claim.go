@@ -21,6 +21,7 @@ import (
 // Files of the spool in a claim's folder; a dropped name never begins with a dot.
 const (
 	stateFile = ".olive.json"
+	jobFile   = ".job" // number of the job; apart from the state, since it need not survive a power cut
 	copyTemp  = ".copy"
 )
 
@@ -37,7 +38,6 @@ type state struct {
 	UID     uint32     `json:"uid"`
 	GID     uint32     `json:"gid"`
 	Output  string     `json:"output"` // name in outgoing
-	Job     uint32     `json:"job,omitempty"`
 	Outcome *Outcome   `json:"outcome,omitempty"`
 	Target  string     `json:"target,omitempty"` // name in done or failed
 	Kept    bool       `json:"kept,omitempty"`   // all is told; it only stays because of InPlace
@@ -50,8 +50,9 @@ type claim struct {
 
 	mu sync.Mutex
 	state
-	busy      bool // somebody submits it
-	submitted bool // in this life of the process
+	job       uint32 // 0: not known
+	busy      bool   // somebody submits it
+	submitted bool   // in this life of the process
 	gone      bool
 }
 
@@ -84,7 +85,7 @@ func (s *Spool) drop(c *claim) Drop {
 		project = filepath.Join(project, c.Project)
 	}
 	return Drop{
-		Key: c.key, Job: c.Job, Name: c.Name, Project: project, Folder: c.Folder,
+		Key: c.key, Job: c.job, Name: c.Name, Project: project, Folder: c.Folder,
 		UID: c.UID, GID: c.GID, Output: s.path(outgoing, c.Output),
 	}
 }
@@ -201,7 +202,9 @@ func (s *Spool) claim(e ready.Entry, st state) (*claim, error) {
 
 // removeFolder removes a claim's folder and what the spool has put into it, but never a drop.
 func (s *Spool) removeFolder(c *claim) {
-	os.Remove(filepath.Join(c.dir, copyTemp))
+	for _, name := range []string{copyTemp, jobFile} {
+		os.Remove(filepath.Join(c.dir, name))
+	}
 	os.Remove(filepath.Join(c.dir, stateFile))
 	os.Remove(c.dir)
 }

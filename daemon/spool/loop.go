@@ -13,7 +13,7 @@ import (
 
 const (
 	debounce = 20 * time.Millisecond  // what comes in a burst is looked at once
-	breath   = 200 * time.Millisecond // between two looks, however many hints there are
+	breath   = 100 * time.Millisecond // between two looks, however many hints there are
 	blindly  = 2 * time.Second        // between two looks when there are no hints
 )
 

@@ -9,6 +9,7 @@ import (
 	"os"
 	"path/filepath"
 	"regexp"
+	"strconv"
 
 	"golang.org/x/sys/unix"
 
@@ -46,6 +47,7 @@ func (s *Spool) loadClaim(key string) error {
 			return err
 		}
 	}
+	c.readJob()
 	if c.Name != "" && !c.InPlace {
 		_, err := os.Lstat(s.place(c))
 		if err != nil && !errors.Is(err, fs.ErrNotExist) {
@@ -112,6 +114,17 @@ func readState(c *claim) error {
 	}
 	c.state = st
 	return nil
+}
+
+// readJob finds the number of the job, if it was noted.
+func (c *claim) readJob() {
+	data, err := os.ReadFile(filepath.Join(c.dir, jobFile))
+	if err != nil {
+		return
+	}
+	if n, err := strconv.ParseUint(string(data), 10, 32); err == nil {
+		c.job = uint32(n)
+	}
 }
 
 // parseState reads a state and refuses one whose names could lead elsewhere.

@@ -4,6 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"strconv"
 )
 
 // advance submits a claim, or puts it away when its job has ended.
@@ -51,12 +54,13 @@ func (s *Spool) submit(ctx context.Context, c *claim, d Drop) error {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	c.submitted = true
-	if c.gone || c.Job == receipt.Job {
+	if c.gone || c.job == receipt.Job {
 		return nil
 	}
-	c.Job = receipt.Job
-	if err := c.save(); err != nil { // the key alone will do
-		s.log.Warn("note the job of a dropped project", "job", c.Job, "error", err)
+	c.job = receipt.Job
+	number := strconv.FormatUint(uint64(c.job), 10)
+	if err := os.WriteFile(filepath.Join(c.dir, jobFile), []byte(number), 0o640); err != nil { // the key alone will do
+		s.log.Warn("note the job of a dropped project", "job", c.job, "error", err)
 	}
 	return nil
 }
