@@ -9,6 +9,7 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
+	"strings"
 	"sync"
 	"time"
 
@@ -200,13 +201,18 @@ func (s *Spool) claim(e ready.Entry, st state) (*claim, error) {
 	return nil, err
 }
 
-// removeFolder removes a claim's folder and what the spool has put into it, but never a drop.
+// removeFolder removes a claim's folder and what the spool has put into it, temporary files of a
+// life that was killed included, but never a drop: the name of one does not begin with a dot.
 func (s *Spool) removeFolder(c *claim) {
-	for _, name := range []string{copyTemp, jobFile} {
-		os.Remove(filepath.Join(c.dir, name))
+	list, err := os.ReadDir(c.dir)
+	for _, d := range list {
+		if strings.HasPrefix(d.Name(), ".") {
+			err = errors.Join(err, os.Remove(filepath.Join(c.dir, d.Name())))
+		}
 	}
-	os.Remove(filepath.Join(c.dir, stateFile))
-	os.Remove(c.dir)
+	if err = errors.Join(err, os.Remove(c.dir)); err != nil {
+		s.log.Warn("clean up; the next start tries again", "path", c.dir, "error", err)
+	}
 }
 
 // fetch brings the entry into the claim's folder, or marks it as claimed where it lies. After an

@@ -78,7 +78,7 @@ func TestKilledAtAnyTimeNothingIsLostOrSubmittedTwice(t *testing.T) {
 			if elsewhere {
 				r.elsewhere()
 			}
-			const many, kills = 300, 12
+			const many, kills = 120, 8
 			for i := range many {
 				r.write(whole, "incoming", fmt.Sprintf("p%03d.ove", i))
 			}

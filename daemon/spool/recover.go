@@ -23,6 +23,17 @@ const largestState = 16 << 20 // the story of a job is part of it
 // load finds the claims of earlier lives. What was begun and has no drop in it goes; the drop
 // is in incoming still.
 func (s *Spool) load() error {
+	for _, folder := range []string{done, failed} { // logs and copies that a kill has cut off
+		torn, err := filepath.Glob(s.path(folder, ".olive-*.part"))
+		if err != nil {
+			return err
+		}
+		for _, path := range torn {
+			if err := os.Remove(path); err != nil {
+				return err
+			}
+		}
+	}
 	list, err := os.ReadDir(s.path(processing))
 	if err != nil {
 		return err
