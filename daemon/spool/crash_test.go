@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -259,4 +260,65 @@ func TestAReadOnlyFolderIsServedWhenItCanBeWritten(t *testing.T) {
 	r.none()
 	remount("rw")
 	r.next()
+}
+
+func TestTheOwnerOfTheFileOwnsTheJobAndTheFilm(t *testing.T) {
+	if os.Geteuid() != 0 {
+		t.Fatal("this test needs root")
+	}
+	const user = 12345
+	r := start(t, quick)
+	if err := os.Chown(r.write(whole, ".outside", "a.ove"), user, user); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Rename(r.in(".outside", "a.ove"), r.in("incoming", "a.ove")); err != nil {
+		t.Fatal(err)
+	}
+	d := r.next()
+	if d.UID != user || d.GID != user {
+		t.Errorf("the job belongs to %d:%d, want %d", d.UID, d.GID, user)
+	}
+	r.film(d)
+	for _, path := range []string{d.Output, r.in("done", "a.ove"), r.in("done", "a.ove.log")} {
+		var st syscall.Stat_t
+		if err := syscall.Stat(path, &st); err != nil || st.Uid != user {
+			t.Errorf("%s belongs to %d, %v", path, st.Uid, err)
+		}
+	}
+}
+
+func TestWhatIsSwappedWhileItIsReadIsReadAgain(t *testing.T) {
+	r := open(t, t.TempDir(), newFarm(), quick)
+	r.Close()
+	swapped := false // only one entry, so only one call at a time
+	s, err := spool.Open(r.root, func(ctx context.Context, f io.Reader, path string) error {
+		if !swapped {
+			swapped = true
+			if err := os.Rename(r.write("<project>", ".outside", "half"), path); err != nil {
+				return err
+			}
+		}
+		return check(ctx, f, path)
+	}, r.farm, quick)
+	if err != nil {
+		t.Fatal(err)
+	}
+	r.Spool = s
+	r.run()
+	r.moveIn("a.ove", whole)
+	r.waitNames("failed", "a.ove a.ove.log")
+	r.none()
+	r.waitNames("processing", "")
+}
+
+func TestAMoveOverwritesNothing(t *testing.T) {
+	r := open(t, t.TempDir(), newFarm(), quick)
+	defer r.Close()
+	from, to := r.write("new", ".outside", "a"), r.write("old", ".outside", "b")
+	if err := spool.Move(from, to); !errors.Is(err, os.ErrExist) {
+		t.Errorf("a move to a name that is taken: %v", err)
+	}
+	if data, err := os.ReadFile(to); string(data) != "old" {
+		t.Errorf("overwritten with %q, %v", data, err)
+	}
 }

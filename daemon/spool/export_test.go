@@ -23,6 +23,7 @@ func Blind() Hint            { return hint{lost: true, blind: true} }
 
 var (
 	Clean      = clean
+	Move       = move
 	ModeFaults = modeFaults
 	ParseState = func(data []byte) ([]string, error) {
 		st, err := parseState(data)
