@@ -15,6 +15,8 @@ import (
 
 func TestAProjectThatIsMovedInBecomesAFilm(t *testing.T) {
 	r := start(t, spool.Options{})
+	r.moveIn("first.ove", whole)
+	r.film(r.next()) // it is served now
 	began := time.Now()
 	r.moveIn("sample.ove", whole)
 	d := r.next()
@@ -28,7 +30,7 @@ func TestAProjectThatIsMovedInBecomesAFilm(t *testing.T) {
 	r.wantNames("incoming", "")
 	r.film(d)
 	r.wantNames("processing", "")
-	r.wantNames("done", "sample.ove sample.ove.log")
+	r.wantNames("done", "first.ove first.ove.log sample.ove sample.ove.log")
 	r.wantLog("done/sample.ove.log", "Result:  exported", d.Output)
 	if info, err := os.Stat(d.Output); err != nil || info.Mode().Perm()&0o440 != 0o440 {
 		t.Errorf("film: %v %v, want one that the group can read", info.Mode(), err)
