@@ -33,6 +33,8 @@ var mayImport = map[string][]string{
 	"daemon/bus/journal":          {"daemon/farm"},
 	"daemon/config":               {"daemon/worker/hours"},
 	"daemon/control":              {"daemon/farm", "daemon/master"},
+	"daemon/spool":                {"daemon/spool/ready"},
+	"daemon/spool/ready":          {},
 	"daemon/worker/hours":         {},
 	"daemon/worker/machine":       {"daemon/media", "daemon/media/film", "daemon/media/probe"},
 	"daemon/systemd":              {},
@@ -63,6 +65,7 @@ var pure = map[string]string{
 	"daemon/render/text/hint":   "likewise",
 	"daemon/render/text/html":   "a project means the same everywhere",
 	"daemon/render/shader":      "likewise",
+	"daemon/spool/ready":   "what is ready follows from what was seen and when",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}
@@ -71,6 +74,7 @@ var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "m
 var allowed = map[string]string{
 	"daemon/farm time":                 "times are values that callers pass in",
 	"daemon/worker/hours time":         "times are values that callers pass in",
+	"daemon/spool/ready time":          "likewise",
 	"daemon/render/raster sync":        "a picture is spread over goroutines, with the same result",
 	"daemon/render/raster sync/atomic": "likewise",
 }
