@@ -1,0 +1,314 @@
+// Package access finds out whether another user could open a file, for daemons that are asked to
+// open it on that user's behalf and have other rights than the user.
+//
+// It judges by what lies on the disk: owner, group, mode and POSIX access control list of each
+// folder on the way and of the file. Every name is resolved by hand, one after the other, from
+// descriptors that are held: what [Caller.Open] returns is the very file that was judged, however
+// the names on the way are exchanged meanwhile. Where this package and the kernel could differ
+// (capabilities, the server's idea of a network file system, the security modules), it does not know
+// more than the mode says. What it refuses is an [*Error], and nothing stays open.
+package access
+
+import (
+	"errors"
+	"fmt"
+	"io/fs"
+	"os"
+	"path"
+	"slices"
+	"strings"
+
+	"golang.org/x/sys/unix"
+)
+
+// A Caller is a user with all of the groups of one of its processes.
+type Caller struct {
+	UID    uint32
+	Groups []uint32
+}
+
+// Root may do everything, as the kernel sees it.
+func (c Caller) root() bool { return c.UID == 0 }
+
+func (c Caller) in(gid uint32) bool { return slices.Contains(c.Groups, gid) }
+
+// An Error refuses a path.
+type Error struct {
+	Path string // as asked for
+	At   string // the file or folder on the way that is in the way
+	Want string // "read", "search" or "write"
+	Err  error  // [fs.ErrPermission] when it is the caller that may not, else why nobody can
+}
+
+func (e *Error) Error() string {
+	if e.Err == fs.ErrPermission {
+		return fmt.Sprintf("you may not %s %s", e.Want, e.At)
+	}
+	if e.At != e.Path {
+		return fmt.Sprintf("%s: %s: %v", e.Path, e.At, e.Err)
+	}
+	return fmt.Sprintf("%s: %v", e.Path, e.Err)
+}
+
+func (e *Error) Unwrap() error { return e.Err }
+
+// Permissions, as in a mode.
+const (
+	read   = 4
+	write  = 2
+	search = 1
+)
+
+func word(bits uint16) string {
+	switch {
+	case bits&write != 0:
+		return "write to"
+	case bits&read != 0:
+		return "read"
+	}
+	return "enter"
+}
+
+// Open opens a regular file for reading if the caller may read it.
+func (c Caller) Open(name string) (*os.File, error) {
+	w, err := c.walk(name)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	if w.stat.Mode&unix.S_IFMT != unix.S_IFREG {
+		return nil, &Error{name, w.at, word(read), errors.New("is not a regular file")}
+	}
+	if err := w.judge(read); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(procPath(w.fd), unix.O_RDONLY|unix.O_CLOEXEC|unix.O_NONBLOCK|unix.O_NOCTTY, 0)
+	if err != nil {
+		return nil, &Error{name, w.at, word(read), fmt.Errorf("the daemon cannot open it: %w", err)}
+	}
+	return os.NewFile(uintptr(fd), name), nil
+}
+
+// Readable says whether the caller may read a file, nil for yes.
+func (c Caller) Readable(name string) error {
+	w, err := c.walk(name)
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	return w.judge(read)
+}
+
+// List returns the names in a folder that the caller may read, in order.
+func (c Caller) List(name string) ([]string, error) {
+	w, err := c.walk(name)
+	if err != nil {
+		return nil, err
+	}
+	defer w.close()
+	if err := w.judge(read | search); err != nil {
+		return nil, err
+	}
+	fd, err := unix.Open(procPath(w.fd), unix.O_RDONLY|unix.O_DIRECTORY|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return nil, &Error{name, w.at, word(read), fmt.Errorf("the daemon cannot open it: %w", err)}
+	}
+	dir := os.NewFile(uintptr(fd), name)
+	defer dir.Close()
+	names, err := dir.Readdirnames(maxNames + 1)
+	if len(names) > maxNames {
+		return nil, &Error{name, w.at, word(read), fmt.Errorf("has more than %d files", maxNames)}
+	}
+	if len(names) == 0 && err != nil && !errors.Is(err, os.ErrClosed) {
+		names = nil // empty
+	}
+	slices.Sort(names)
+	return names, nil
+}
+
+// maxNames is the most that List reads.
+const maxNames = 100_000
+
+// Creatable says whether the caller may make the file, or put it in the place of one that is
+// there; nil for yes.
+func (c Caller) Creatable(name string) error {
+	w, err := c.walk(path.Dir(name))
+	if err != nil {
+		return err
+	}
+	defer w.close()
+	if w.stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return &Error{name, w.at, word(write), errors.New("is not a folder")}
+	}
+	if err := w.judge(write | search); err != nil {
+		return err
+	}
+	var old unix.Stat_t
+	err = unix.Fstatat(w.fd, path.Base(name), &old, unix.AT_SYMLINK_NOFOLLOW)
+	switch {
+	case errors.Is(err, unix.ENOENT):
+		return nil
+	case err != nil:
+		return &Error{name, w.at, word(write), err}
+	case w.stat.Mode&unix.S_ISVTX != 0 && !c.root() && old.Uid != c.UID && w.stat.Uid != c.UID:
+		return &Error{name, name, "replace", fs.ErrPermission}
+	}
+	return nil
+}
+
+// A walker stands at a file or folder.
+type walker struct {
+	caller Caller
+	asked  string
+	at     string // where it stands
+	fd     int    // opened with O_PATH
+	stat   unix.Stat_t
+}
+
+// maxLinks and maxSteps bound a walk.
+const (
+	maxLinks = 40
+	maxSteps = 1000
+)
+
+// walk goes to an absolute path with the caller's rights.
+func (c Caller) walk(name string) (_ *walker, err error) {
+	w := &walker{caller: c, asked: name, at: "/", fd: -1}
+	defer func() {
+		if err != nil {
+			w.close()
+		}
+	}()
+	if !strings.HasPrefix(name, "/") || strings.ContainsRune(name, 0) {
+		return nil, &Error{name, name, word(read), errors.New("is not an absolute path")}
+	}
+	if err := w.root(); err != nil {
+		return nil, err
+	}
+	todo, links := split(name), 0
+	for steps := 0; len(todo) > 0; steps++ {
+		if steps > maxSteps {
+			return nil, w.fail(w.at, unix.ENAMETOOLONG)
+		}
+		target, err := w.step(todo[0])
+		if err != nil {
+			return nil, err
+		}
+		todo = todo[1:]
+		if target == "" {
+			continue
+		}
+		if links++; links > maxLinks {
+			return nil, w.fail(w.at, unix.ELOOP)
+		}
+		if strings.HasPrefix(target, "/") {
+			if err := w.root(); err != nil {
+				return nil, err
+			}
+		}
+		todo = slices.Concat(split(target), todo)
+	}
+	return w, nil
+}
+
+// split cuts a path; a slash at its end asks for a folder.
+func split(name string) []string {
+	parts := strings.FieldsFunc(name, func(r rune) bool { return r == '/' })
+	if strings.HasSuffix(name, "/") {
+		parts = append(parts, ".")
+	}
+	return parts
+}
+
+func (w *walker) root() error { return w.move(unix.AT_FDCWD, "/", "/") }
+
+// step goes to name in the folder it stands at. A symbolic link leaves it where it is, and its
+// target is returned.
+func (w *walker) step(name string) (target string, err error) {
+	if w.stat.Mode&unix.S_IFMT != unix.S_IFDIR {
+		return "", w.fail(w.at, unix.ENOTDIR)
+	}
+	if err := w.judge(search); err != nil {
+		return "", err
+	}
+	next := path.Join(w.at, name)
+	var stat unix.Stat_t
+	if err := unix.Fstatat(w.fd, name, &stat, unix.AT_SYMLINK_NOFOLLOW); err != nil {
+		return "", w.fail(next, err)
+	}
+	if stat.Mode&unix.S_IFMT != unix.S_IFLNK {
+		return "", w.move(w.fd, name, next)
+	}
+	buf := make([]byte, unix.PathMax)
+	n, err := unix.Readlinkat(w.fd, name, buf)
+	if err != nil {
+		return "", w.fail(next, err)
+	}
+	if n == 0 || n == len(buf) {
+		return "", w.fail(next, unix.ENAMETOOLONG)
+	}
+	return string(buf[:n]), nil
+}
+
+// move opens what becomes the new place; a link that has come between is not followed.
+func (w *walker) move(dir int, name, at string) error {
+	fd, err := unix.Openat(dir, name, unix.O_PATH|unix.O_NOFOLLOW|unix.O_CLOEXEC, 0)
+	if err != nil {
+		return w.fail(at, err)
+	}
+	w.close()
+	w.fd, w.at = fd, at
+	if err := unix.Fstat(fd, &w.stat); err != nil {
+		return w.fail(at, err)
+	}
+	if w.stat.Mode&unix.S_IFMT == unix.S_IFLNK {
+		return w.fail(at, unix.ELOOP) // it was none a moment ago
+	}
+	return nil
+}
+
+func (w *walker) close() {
+	if w.fd >= 0 {
+		unix.Close(w.fd)
+		w.fd = -1
+	}
+}
+
+// fail is for what not even the daemon can see.
+func (w *walker) fail(at string, err error) error {
+	return &Error{w.asked, at, word(search), err}
+}
+
+// judge refuses the caller what the file at which the walker stands does not grant.
+func (w *walker) judge(want uint16) error {
+	acl, err := readACL(w.fd)
+	if err != nil {
+		return w.fail(w.at, fmt.Errorf("read its access control list: %w", err))
+	}
+	if !w.caller.may(&w.stat, acl, want) {
+		return &Error{w.asked, w.at, word(want), fs.ErrPermission}
+	}
+	return nil
+}
+
+// may is the check of POSIX.1e, draft 17, section 23.1.5; without an access control list the
+// mode says the same in three entries.
+func (c Caller) may(stat *unix.Stat_t, acl []entry, want uint16) bool {
+	if c.root() {
+		return true
+	}
+	mode := stat.Mode
+	owner, group, other := uint16(mode>>6&7), uint16(mode>>3&7), uint16(mode&7)
+	if c.UID == stat.Uid {
+		return owner&want == want
+	}
+	if acl != nil {
+		return c.mayByList(stat.Gid, acl, want)
+	}
+	if c.in(stat.Gid) {
+		return group&want == want
+	}
+	return other&want == want
+}
+
+func procPath(fd int) string { return fmt.Sprintf("/proc/self/fd/%d", fd) }
