@@ -1,0 +1,3 @@
+package dbus_test
+
+func agent([]string) int { return 0 }
