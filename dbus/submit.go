@@ -199,8 +199,9 @@ func parseOptions(arg any) (Options, error) {
 	if known < len(given) {
 		return o, standard(errInvalidArgs, fmt.Sprintf("the options are %s", strings.Join(optionNames(), ", ")))
 	}
-	if o.Output != "" && (!filepath.IsAbs(o.Output) || strings.ContainsRune(o.Output, 0)) {
-		return o, standard(errInvalidArgs, "option output wants an absolute path")
+	// Without "..", by which the master could mean another folder than the one that is checked.
+	if plain := strings.TrimSuffix(o.Output, "/"); o.Output != "" && (!filepath.IsAbs(plain) || filepath.Clean(plain) != plain) {
+		return o, standard(errInvalidArgs, "option output wants an absolute path without dots and double slashes")
 	}
 	return o, nil
 }

@@ -250,11 +250,14 @@ func (f *fakeMaster) SetPriority(_ context.Context, id uint32, p int) error {
 	return f.note("priority %d %d", id, p)
 }
 
-func (f *fakeMaster) PauseWorker(_ context.Context, n string) error  { return f.note("pause %s", n) }
+func (f *fakeMaster) PauseWorker(_ context.Context, n string) error { return f.note("pause %s", n) }
+
 func (f *fakeMaster) ResumeWorker(_ context.Context, n string) error { return f.note("resume %s", n) }
-func (f *fakeMaster) DrainWorker(_ context.Context, n string) error  { return f.note("drain %s", n) }
-func (f *fakeMaster) Revoke(_ context.Context, n string) error       { return f.note("revoke %s", n) }
-func (f *fakeMaster) Reload(context.Context) error                   { return f.note("reload") }
+
+func (f *fakeMaster) DrainWorker(_ context.Context, n string) error { return f.note("drain %s", n) }
+
+func (f *fakeMaster) Revoke(_ context.Context, n string) error { return f.note("revoke %s", n) }
+func (f *fakeMaster) Reload(context.Context) error             { return f.note("reload") }
 
 func (f *fakeMaster) CreateToken(_ context.Context, n string, d time.Duration) (string, string, error) {
 	return "secret", "master:7480", f.note("token %s %v", n, d)

@@ -12,6 +12,7 @@ package access
 import (
 	"errors"
 	"fmt"
+	"io"
 	"io/fs"
 	"os"
 	"path"
@@ -119,8 +120,8 @@ func (c Caller) List(name string) ([]string, error) {
 	if len(names) > maxNames {
 		return nil, &Error{name, w.at, word(read), fmt.Errorf("has more than %d files", maxNames)}
 	}
-	if len(names) == 0 && err != nil && !errors.Is(err, os.ErrClosed) {
-		names = nil // empty
+	if err != nil && !errors.Is(err, io.EOF) {
+		return nil, &Error{name, w.at, word(read), err}
 	}
 	slices.Sort(names)
 	return names, nil
@@ -132,7 +133,12 @@ const maxNames = 100_000
 // Creatable says whether the caller may make the file, or put it in the place of one that is
 // there; nil for yes.
 func (c Caller) Creatable(name string) error {
-	w, err := c.walk(path.Dir(name))
+	cut := strings.LastIndexByte(name, '/') + 1
+	base := name[cut:]
+	if base == "" || base == "." || base == ".." {
+		return &Error{name, name, word(write), errors.New("is not the name of a file")}
+	}
+	w, err := c.walk(name[:cut])
 	if err != nil {
 		return err
 	}
@@ -144,7 +150,7 @@ func (c Caller) Creatable(name string) error {
 		return err
 	}
 	var old unix.Stat_t
-	err = unix.Fstatat(w.fd, path.Base(name), &old, unix.AT_SYMLINK_NOFOLLOW)
+	err = unix.Fstatat(w.fd, base, &old, unix.AT_SYMLINK_NOFOLLOW)
 	switch {
 	case errors.Is(err, unix.ENOENT):
 		return nil
