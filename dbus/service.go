@@ -78,7 +78,14 @@ func (s *service) serve(c *call, given string) ([]any, error) {
 	if err := s.pass(s.ctx, m.gate, c); err != nil {
 		return nil, err
 	}
-	return m.run(s.ctx, c)
+	out, err := m.run(s.ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	if got, want := godbus.SignatureOf(out...).String(), signature(in, "out"); got != want {
+		return nil, fmt.Errorf("%s was done, but its answer is %q instead of %q, which is a bug", c.name, got, want)
+	}
+	return out, nil
 }
 
 // present finds out whether the object has the interface.

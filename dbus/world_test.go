@@ -154,7 +154,7 @@ type fakeMaster struct {
 	workers  []dbus.Member
 	degraded string
 	did      []string
-	last     *dbus.Submission
+	last     dbus.Submission
 	content  string // of the project that came last
 	wait     chan struct{}
 	fail     error
@@ -174,6 +174,13 @@ func (f *fakeMaster) with(id uint32, change func(*dbus.Job)) {
 	f.mu.Lock()
 	defer f.mu.Unlock()
 	change(f.jobs[id])
+}
+
+// got is what was submitted last.
+func (f *fakeMaster) got() (dbus.Submission, string) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.last, f.content
 }
 
 func (f *fakeMaster) View(context.Context) (dbus.View, error) {
@@ -234,7 +241,7 @@ func (f *fakeMaster) Submit(_ context.Context, s *dbus.Submission) (uint32, erro
 	}
 	f.mu.Lock()
 	defer f.mu.Unlock()
-	f.last, f.content = s, string(content)
+	f.last, f.content = *s, string(content)
 	id := uint32(len(f.jobs) + 1)
 	f.jobs[id] = &dbus.Job{ID: id, Name: filepath.Base(s.Project), Project: s.Project, State: farm.Queued, Owner: s.Caller.UID, FramesTotal: 100}
 	return id, nil
