@@ -14,7 +14,7 @@ require (
 	pgregory.net/rapid v1.3.0
 )
 
-require github.com/godbus/dbus/v5 v5.2.4 // indirect
+require github.com/godbus/dbus/v5 v5.2.4
 
 require (
 	github.com/VividCortex/ewma v1.2.0 // indirect

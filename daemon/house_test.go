@@ -29,6 +29,8 @@ var mayImport = map[string][]string{
 	"daemon/bus/journal":          {"daemon/farm"},
 	"daemon/config":               {"daemon/worker/hours"},
 	"daemon/control":              {"daemon/farm", "daemon/master"},
+	"dbus":                        {"daemon/farm", "dbus/access"},
+	"dbus/access":                 {},
 	"daemon/worker/hours":         {},
 	"daemon/worker/machine":       {"daemon/media"},
 	"daemon/worker":               {"daemon/bus", "daemon/media", "daemon/render"},

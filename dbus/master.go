@@ -202,8 +202,12 @@ func (ms *MasterService) find(ctx context.Context, p godbus.ObjectPath) (object,
 	case "/", "/org", "/org/olive", masterPath + "/job", masterPath + "/worker":
 		return object{path: p, inner: true}, nil
 	case masterPath:
-		v, err := ms.master.View(ctx)
-		return ms.manager(&v), err
+		o := ms.manager(&View{})
+		o.ask = func(ctx context.Context) (map[string]any, error) { // every call to the manager comes by here
+			v, err := ms.master.View(ctx)
+			return ms.manager(&v).props, err
+		}
+		return o, nil
 	}
 	if id := jobOf(p); id != 0 {
 		j, err := ms.master.Job(ctx, id)

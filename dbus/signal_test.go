@@ -125,6 +125,9 @@ func TestProgressIsToldTwiceASecond(t *testing.T) {
 	for done := int64(0); done != moved || state != "done"; {
 		select {
 		case sig := <-signals:
+			if !strings.HasSuffix(sig.Name, ".PropertiesChanged") {
+				continue
+			}
 			var iface string
 			var props map[string]godbus.Variant
 			var invalid []string

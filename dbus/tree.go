@@ -12,7 +12,7 @@ import (
 
 // A tree is the objects of a service at the moment.
 type tree interface {
-	// find returns one object with all its properties; nodes between objects have none.
+	// find returns one object with its properties; nodes between objects have none.
 	find(ctx context.Context, p godbus.ObjectPath) (object, error)
 	// managed returns the objects that come and go.
 	managed(ctx context.Context) ([]object, error)
@@ -22,7 +22,8 @@ type tree interface {
 type object struct {
 	path  godbus.ObjectPath
 	iface string         // of ours; "": none
-	props map[string]any // of iface
+	props map[string]any // of iface; nil when they have to be asked for
+	ask   func(context.Context) (map[string]any, error)
 	root  bool           // manages others
 	inner bool           // has others below
 }
@@ -108,7 +109,10 @@ func (s *service) shown(ctx context.Context, c *call) (*object, error) {
 		}
 		return nil, standard(errUnknownInterface, fmt.Sprintf("%s has no interface %q", c.path, iface))
 	}
-	return &o, nil
+	if o.ask != nil {
+		o.props, err = o.ask(ctx)
+	}
+	return &o, err
 }
 
 func (s *service) get(ctx context.Context, c *call) ([]any, error) {

@@ -13,6 +13,14 @@ need gcc gcc
 need shellcheck shellcheck
 need git git
 need ip iproute2
+# The test bus, packaging/rig/bus.
+need dbus-daemon dbus-daemon
+need busctl systemd
+need pkcheck polkitd
+need runuser util-linux
+need useradd passwd
+need stdbuf coreutils
+[ -e /usr/share/dbus-1/system.conf ] || missing+=(dbus-system-bus-common)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
