@@ -24,8 +24,8 @@ type MasterService struct {
 }
 
 // ServeMaster puts a master on the bus at address, "" for the system bus: objects first, then the name,
-// which must be free. From its return on callers are answered; signals come from [MasterService.Run].
-// Close it.
+// which must be free. The master must answer already. From its return on callers are answered; signals
+// come from [MasterService.Run]. Close it.
 func ServeMaster(ctx context.Context, address, version string, m Master) (*MasterService, error) {
 	ms := &MasterService{master: m, version: version, poked: make(chan struct{}, 1), logs: make(chan logged, maxLogs)}
 	s, err := newService(context.WithoutCancel(ctx), masterXML, ms)
@@ -49,7 +49,8 @@ func ServeMaster(ctx context.Context, address, version string, m Master) (*Maste
 	return ms, nil
 }
 
-// Close gives the name back, ends the calls that are under way, and hangs up. Run must have ended.
+// Close gives the name back, ends the calls that are under way, and hangs up. A call that comes in at
+// this moment is refused as Unavailable. Run must have ended.
 func (ms *MasterService) Close() { ms.close(MasterName) }
 
 // Lost is closed when the bus has gone. systemd then starts the daemon again.

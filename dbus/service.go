@@ -2,6 +2,7 @@ package dbus
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"sync"
 
@@ -50,7 +51,7 @@ func newService(ctx context.Context, file string, t tree) (*service, error) {
 	if err != nil {
 		return nil, err
 	}
-	s := &service{spec: sp, tree: t, busy: map[string]int{}}
+	s := &service{spec: sp, tree: t, busy: map[string]int{}, closed: true}
 	s.ctx, s.cancel = context.WithCancel(ctx)
 	s.methods = s.standardMethods()
 	return s, nil
@@ -106,7 +107,7 @@ func (s *service) begin(sender string) error {
 	defer s.mu.Unlock()
 	switch {
 	case s.closed:
-		return ErrUnavailable.With(fmt.Errorf("the daemon is stopping"))
+		return ErrUnavailable.With(errors.New("the daemon is starting or stopping: ask again"))
 	case s.busy[sender] >= maxCalls:
 		return ErrLimitsExceeded
 	}
@@ -140,7 +141,9 @@ func (s *service) connect(ctx context.Context, address string) error {
 	if err != nil {
 		return err
 	}
-	s.conn, s.auth = conn, &polkit{conn}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.conn, s.auth, s.closed = conn, &polkit{conn}, false // calls to the unique name could have come in
 	return nil
 }
 

@@ -24,8 +24,8 @@ type object struct {
 	iface string         // of ours; "": none
 	props map[string]any // of iface; nil when they have to be asked for
 	ask   func(context.Context) (map[string]any, error)
-	root  bool           // manages others
-	inner bool           // has others below
+	root  bool // manages others
+	inner bool // has others below
 }
 
 func (o *object) has(iface string) bool { return slices.Contains(o.interfaces(), iface) }
