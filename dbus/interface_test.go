@@ -3,10 +3,12 @@ package dbus_test
 import (
 	"encoding/xml"
 	"maps"
+	"reflect"
 	"regexp"
 	"slices"
 	"strings"
 	"testing"
+	"time"
 
 	godbus "github.com/godbus/dbus/v5"
 	"github.com/godbus/dbus/v5/introspect"
@@ -134,6 +136,44 @@ func TestPropertiesAreThoseOfTheFile(t *testing.T) {
 		if got := slices.Sorted(maps.Keys(props)); !slices.Equal(got, want) {
 			t.Errorf("%s: got %v\nwant %v", path, got, want)
 		}
+	}
+}
+
+// TestEveryChangeIsSeen changes each property of a job of which a change is to be told.
+func TestEveryChangeIsSeen(t *testing.T) {
+	emits := map[string]bool{}
+	for _, i := range parse(t, dbus.MasterXML) {
+		for _, p := range i.Properties {
+			if i.Name == "org.olive.Master1.Job" && len(p.Annotations) == 0 {
+				emits[p.Name] = true
+			}
+		}
+	}
+	fields := reflect.VisibleFields(reflect.TypeFor[dbus.Job]())
+	for _, f := range fields {
+		name, _, _ := strings.Cut(f.Tag.Get("dbus"), ",")
+		if !emits[name] {
+			continue
+		}
+		var j dbus.Job
+		switch v := reflect.ValueOf(&j).Elem().FieldByIndex(f.Index); {
+		case v.Kind() == reflect.String:
+			v.SetString("x")
+		case v.CanInt():
+			v.SetInt(1)
+		case v.CanUint():
+			v.SetUint(1)
+		case v.CanFloat():
+			v.SetFloat(1)
+		default:
+			v.Set(reflect.ValueOf(time.Unix(1, 0)))
+		}
+		if dbus.SameJob(dbus.Job{}, j) {
+			t.Errorf("a change of %s is not seen", f.Name)
+		}
+	}
+	if len(emits) < 8 || !dbus.SameJob(dbus.Job{}, dbus.Job{}) {
+		t.Errorf("%d properties; the test does not see them", len(emits))
 	}
 }
 

@@ -107,6 +107,17 @@ type seen struct {
 type told struct {
 	object
 	fast time.Time // when its progress was told
+	job  Job       // of which the object was made, if it is one of a job
+	logs int       // messages about it until then
+	left bool      // something was held back
+}
+
+// same says, fast, that there is nothing to tell of a job: there may be ten thousand of them.
+func (t *told) same(j *Job, logs int) bool {
+	o := &t.job
+	return !t.left && t.logs == logs && o.State == j.State && o.FramesDone == j.FramesDone && o.Progress == j.Progress &&
+		o.Speed == j.Speed && o.ExpectedEnd.Equal(j.ExpectedEnd) && o.Started.Equal(j.Started) && o.Ended.Equal(j.Ended) &&
+		o.Error == j.Error && o.Priority == j.Priority && o.Crew == j.Crew
 }
 
 func (s *seen) has(p godbus.ObjectPath) bool { return s.objects[p] != nil }
@@ -154,11 +165,27 @@ func (ms *MasterService) look(ctx context.Context) error {
 	}
 	ms.seen.manager = m
 	there := map[godbus.ObjectPath]bool{}
-	for _, o := range v.objects() {
-		there[o.path] = true
+	for i := range v.Jobs {
+		j := &v.Jobs[i]
+		p := jobPath(j.ID)
+		there[p] = true
+		ms.seen.busy = ms.seen.busy || j.State == farm.Running
+		t, logs := ms.seen.objects[p], ms.seen.logs[j.ID]
+		if t != nil && t.same(j, logs) {
+			continue
+		}
+		o := jobObject(j)
 		ms.stamp(&o)
-		ms.seen.busy = ms.seen.busy || o.props["State"] == string(farm.Running) || o.props["State"] == Rendering
-		if err := ms.tell(&o, now); err != nil {
+		if t, err = ms.tell(&o, now); err != nil {
+			return err
+		}
+		t.job, t.logs = *j, logs
+	}
+	for i := range v.Workers {
+		o := memberObject(&v.Workers[i])
+		there[o.path] = true
+		ms.seen.busy = ms.seen.busy || v.Workers[i].State == Rendering
+		if _, err := ms.tell(&o, now); err != nil {
 			return err
 		}
 	}
@@ -174,11 +201,12 @@ func (ms *MasterService) look(ctx context.Context) error {
 }
 
 // tell sends what is new about an object.
-func (ms *MasterService) tell(o *object, now time.Time) error {
+func (ms *MasterService) tell(o *object, now time.Time) (*told, error) {
 	t := ms.seen.objects[o.path]
 	if t == nil {
-		ms.seen.objects[o.path] = &told{object: *o, fast: now}
-		return ms.came(o)
+		t = &told{object: *o, fast: now}
+		ms.seen.objects[o.path] = t
+		return t, ms.came(o)
 	}
 	moved := false
 	early := now.Sub(t.fast) < fastPause
@@ -193,8 +221,8 @@ func (ms *MasterService) tell(o *object, now time.Time) error {
 		t.fast = now
 	}
 	ms.seen.busy = ms.seen.busy || left
-	t.object = *o
-	return err
+	t.object, t.left = *o, left
+	return t, err
 }
 
 func (ms *MasterService) came(o *object) error {
