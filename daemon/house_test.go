@@ -35,6 +35,8 @@ var mayImport = map[string][]string{
 	"daemon/control":              {"daemon/farm", "daemon/master"},
 	"daemon/spool":                {"daemon/spool/ready"},
 	"daemon/spool/ready":          {},
+	"dbus":                        {"daemon/farm", "dbus/access"},
+	"dbus/access":                 {},
 	"daemon/worker/hours":         {},
 	"daemon/worker/machine":       {"daemon/media", "daemon/media/film", "daemon/media/probe"},
 	"daemon/systemd":              {},

@@ -18,6 +18,14 @@ need fc-match fontconfig
 if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
 	missing+=(fonts-dejavu-core fonts-dejavu-extra)
 fi
+# The test bus, packaging/rig/bus.
+need dbus-daemon dbus-daemon
+need busctl systemd
+need pkcheck polkitd
+need runuser util-linux
+need useradd passwd
+need stdbuf coreutils
+[ -e /usr/share/dbus-1/system.conf ] || missing+=(dbus-system-bus-common)
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
