@@ -145,11 +145,7 @@ func (r *Reader) tell(said string) {
 	}
 	c.told = true
 	if r.opt.Damaged != nil {
-		unit := r.ix.TimeBase.Float64()
-		if r.ix.Interlaced {
-			unit /= 2 // half units
-		}
-		seconds := float64(r.ix.PTS[at])*unit - r.ix.Start
+		seconds := float64(r.ix.PTS[at])*r.ix.TimeBase.Float64() - r.ix.Start
 		r.opt.Damaged(Damage{Path: r.ix.Path, Frame: at, Time: max(0, seconds), Said: said})
 	}
 }

@@ -14,8 +14,8 @@ import (
 // An Index lists the frames of one video stream in presentation order. It is read-only.
 //
 // An interlaced stream has two entries for each coded frame, its fields as Olive's
-// deinterlacer shows them. Their PTS are in half units while TimeBase is the stream's, because
-// Olive compares them so; such media therefore play at half speed.
+// deinterlacer shows them, and TimeBase is half the stream's. (Olive forgets to halve it and so
+// plays such media at half speed, which nobody wants.)
 type Index struct {
 	Path          string
 	Stream        int
@@ -137,6 +137,7 @@ func (l *Library) index(ctx context.Context, src probe.Source, stream int, key s
 	}
 	if ix.Interlaced {
 		ix.PTS = fieldTimes(ix.PTS)
+		ix.TimeBase.Den *= 2
 	}
 	return ix, nil
 }

@@ -21,7 +21,7 @@ import (
 
 func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
 	film := &Index{TimeBase: probe.Rational{Num: 1, Den: 90000}, PTS: []int64{126000, 129600, 133200}}
-	fields := &Index{TimeBase: probe.Rational{Num: 1, Den: 25}, PTS: fieldTimes([]int64{0, 1, 2}), Interlaced: true}
+	fields := &Index{TimeBase: probe.Rational{Num: 1, Den: 50}, PTS: fieldTimes([]int64{0, 1, 2}), Interlaced: true}
 	for name, c := range map[string]struct {
 		ix      *Index
 		seconds float64
@@ -36,9 +36,8 @@ func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
 		"beyond all numbers, the last":            {film, 1e300, 2},
 		"no number at all, the first":             {film, math.NaN(), 0},
 		"a still has one frame":                   {&Index{Still: true, PTS: []int64{0}, TimeBase: probe.Rational{Num: 1, Den: 25}}, 7, 0},
-		// Olive compares the doubled times of fields with single ones: half speed.
-		"interlaced, 3/25 s is field 3 of frame 1": {fields, 3 / 25.0, 3},
-		"interlaced, 2/25 s is frame 1":            {fields, 2 / 25.0, 2},
+		"interlaced, 3/50 s is field 3 of frame 1": {fields, 3 / 50.0, 3},
+		"interlaced, 1/25 s is frame 1":            {fields, 1 / 25.0, 2},
 	} {
 		if got := c.ix.Pick(c.seconds); got != c.want {
 			t.Errorf("%s: frame %d, want %d", name, got, c.want)

@@ -170,7 +170,7 @@ func (l *Library) Headers(ctx context.Context, src probe.Source) (*probe.File, e
 }
 
 // cacheVersion changes with the meaning of what lies in the cache.
-const cacheVersion = "olive-media-2"
+const cacheVersion = "olive-media-3"
 
 // cachePath names a cache file by what it was made of.
 func cachePath(dir, key, ext string) string {
