@@ -190,8 +190,11 @@ func rangeOf(t *worker.Task) farm.RangeID {
 // gone turns the farm's refusal of a report into the worker's word for it.
 func gone(err error) error {
 	var stale *farm.StaleError
-	if errors.As(err, &stale) {
+	switch {
+	case errors.As(err, &stale):
 		return fmt.Errorf("%w: %w", worker.ErrGone, err)
+	case errors.Is(err, farm.ErrNoWorker):
+		return fmt.Errorf("%w: %w", worker.ErrStranger, err)
 	}
 	return err
 }
