@@ -321,7 +321,9 @@ func (g *guest) turn(due time.Time, every time.Duration) {
 	do := func(took *[]time.Duration, due time.Time, f func() error) {
 		<-time.After(time.Until(due))
 		if err := f(); err != nil {
-			g.failures++
+			if g.failures++; g.failures == 1 {
+				fmt.Fprintln(os.Stderr, g.name, err)
+			}
 		}
 		*took = append(*took, time.Since(due))
 	}
