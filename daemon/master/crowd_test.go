@@ -25,6 +25,7 @@ import (
 
 	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/bus/journal"
+	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render"
@@ -118,6 +119,7 @@ func crowdMaster(b *testing.B, key *ecdsa.PrivateKey, ca *x509.Certificate, work
 	}
 	m, err := master.New(master.Config{
 		Library: lib, Engine: builtin.New(lib, 1), Folder: filepath.Join(dir, "jobs"), Journal: j, Farm: state, Verify: unseen,
+		Policy: farm.Policy{LeaseTimeout: time.Minute}, // they speak seldom
 	})
 	if err != nil {
 		b.Fatal(err)
