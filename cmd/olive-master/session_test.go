@@ -40,7 +40,7 @@ func TestSessions(t *testing.T) {
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "signal": signalTo, "secrets": secrets,
+			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets,
 		},
 	})
 }
@@ -116,13 +116,6 @@ func nobody(ts *testscript.TestScript, _ bool, args []string) {
 	if err == nil || !strings.Contains(string(out), "is not yours") {
 		ts.Fatalf("%v: %s", err, out)
 	}
-}
-
-// signal NAME FILE: sends a signal to the process whose number is in a file.
-func signalTo(ts *testscript.TestScript, _ bool, args []string) {
-	pid, err := strconv.Atoi(strings.TrimSpace(ts.ReadFile(args[1])))
-	ts.Check(err)
-	ts.Check(syscall.Kill(pid, map[string]syscall.Signal{"TERM": syscall.SIGTERM, "KILL": syscall.SIGKILL, "STOP": syscall.SIGSTOP, "CONT": syscall.SIGCONT}[args[0]]))
 }
 
 // secrets FILE…: the files must have nothing of the last token or of a key.
