@@ -40,7 +40,7 @@ func TestSessions(t *testing.T) {
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets,
+			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze,
 		},
 	})
 }
@@ -135,5 +135,51 @@ func secrets(ts *testscript.TestScript, _ bool, args []string) {
 		if strings.Contains(text, "PRIVATE KEY") {
 			ts.Fatalf("%s has a key", file)
 		}
+	}
+}
+
+// append FILE OTHER: puts the other file at the end of the first.
+func appendTo(ts *testscript.TestScript, _ bool, args []string) {
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), []byte(ts.ReadFile(args[0])+ts.ReadFile(args[1])), 0o600))
+}
+
+// encoders are the processes that write into the folder of this transcript's parts.
+func encoders(ts *testscript.TestScript) (pids []int) {
+	all, err := filepath.Glob("/proc/[0-9]*/cmdline")
+	ts.Check(err)
+	for _, file := range all {
+		line, err := os.ReadFile(file)
+		if err != nil {
+			continue // it has ended
+		}
+		if strings.HasPrefix(filepath.Base(strings.Split(string(line), "\x00")[0]), "ffmpeg") && strings.Contains(string(line), ts.MkAbs("state")) {
+			pid, err := strconv.Atoi(filepath.Base(filepath.Dir(file)))
+			ts.Check(err)
+			pids = append(pids, pid)
+		}
+	}
+	return pids
+}
+
+// ffmpegs N: there must be so many encoders in the end.
+func ffmpegs(ts *testscript.TestScript, _ bool, args []string) {
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	for deadline := time.Now().Add(20 * time.Second); len(encoders(ts)) != want; {
+		if time.Now().After(deadline) {
+			ts.Fatalf("encoders %v, want %d", encoders(ts), want)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+// freeze stops the encoders as SIGSTOP does.
+func freeze(ts *testscript.TestScript, _ bool, _ []string) {
+	pids := encoders(ts)
+	if len(pids) == 0 {
+		ts.Fatalf("there is no encoder to freeze")
+	}
+	for _, pid := range pids {
+		ts.Check(syscall.Kill(pid, syscall.SIGSTOP))
 	}
 }
