@@ -18,7 +18,7 @@ deps: ## install what building, testing and rendering need (Debian packages, as 
 .PHONY: build
 build: ## build the programs into bin/
 	@mkdir -p $(BIN)
-	go build -trimpath -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
+	go build -trimpath -ldflags "-s -w" -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
 .PHONY: test
 test: deps ## install what tests need, then lint and run every test with the race detector

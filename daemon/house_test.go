@@ -67,7 +67,7 @@ var pure = map[string]string{
 	"daemon/render/text/hint":   "likewise",
 	"daemon/render/text/html":   "a project means the same everywhere",
 	"daemon/render/shader":      "likewise",
-	"daemon/spool/ready":   "what is ready follows from what was seen and when",
+	"daemon/spool/ready":        "what is ready follows from what was seen and when",
 }
 
 var impure = []string{"os", "os/exec", "net", "syscall", "time", "math/rand", "math/rand/v2", "sync", "sync/atomic"}

@@ -14,4 +14,14 @@ echo "== composing 1920x1080"
 bench . ./daemon/render/raster ./daemon/render/builtin
 echo "== sound, project files, scheduling"
 bench . ./daemon/render/audio ./daemon/ove ./daemon/farm
+echo "== the farm's memory: events made durable, start after kill -9 with 100,000 ranges"
+bench . -timeout 15m ./daemon/bus/journal
+echo "== a whole master under simulated workers, its journal on the disk (all but the look into the parts)"
+bench . -benchtime 1x -timeout 15m ./daemon/master
+echo "== the bus alone"
+bench . -benchtime 1x -timeout 15m ./daemon/bus
+echo "== a farm's makespan, simulated: times the ideal; beside it the old program's rule"
+go test -count=1 -v -run 'Makespan' ./daemon/farm | grep -E 'ideal|^(FAIL|panic)' || true
+echo "== olive-master at rest"
+packaging/idle.sh
 command -v melt >/dev/null || echo "(melt is not installed: no comparison with it; apt-get install melt)"

@@ -47,6 +47,13 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <
 		fmt.Fprintf(stderr, "olive-worker: %q: there is nothing to say but options\n", flags.Arg(0))
 		return exitUsage
 	}
+	// Without a file there are defaults; a file that was asked for must be there.
+	named := false
+	flags.Visit(func(f *flag.Flag) { named = named || f.Name == "config" })
+	if _, err := os.Stat(*path); named && err != nil {
+		fmt.Fprintf(stderr, "olive-worker: read configuration: %v\n", err)
+		return exitUsage
+	}
 	cfg, err := config.LoadWorker(*path)
 	if err != nil {
 		fmt.Fprintf(stderr, "olive-worker: %v\n", err)

@@ -107,6 +107,7 @@ func priorityCommand() *cobra.Command {
 	var f farmFlags
 	c := &cobra.Command{
 		Use: "priority JOB NUMBER", Short: "Move a job in the queue: higher numbers come first, 0 is usual", Args: cobra.ExactArgs(2),
+		Example: "  olivectl priority 3 10\n  olivectl priority 3 -- -10   # after all others",
 		RunE: func(c *cobra.Command, args []string) error {
 			ids, err := jobIDs(args[:1])
 			if err != nil {
@@ -134,7 +135,7 @@ func listCommand() *cobra.Command {
 				case err != nil:
 					return err
 				case f.json:
-					return printJSON(c.OutOrStdout(), s)
+					return printJSON(c.OutOrStdout(), listingOf(s))
 				}
 				return printStatus(c.OutOrStdout(), s, time.Now())
 			})
@@ -178,22 +179,16 @@ func printWorkers(w io.Writer, s control.Status, now time.Time) {
 		return
 	}
 	fmt.Fprintln(w, "WORKER\tSTATE\tTHREADS\tSPEED\tAT\tCERTIFICATE")
-	known := map[string]farm.WorkerView{}
-	certified := map[string]control.Enrolled{}
-	var names []string
-	for _, e := range s.Enrolled {
-		certified[e.Name] = e
-		names = append(names, e.Name)
-	}
-	for _, v := range s.Workers {
-		known[v.Spec.Name] = v
-		if _, ok := certified[v.Spec.Name]; !ok {
-			names = append(names, v.Spec.Name)
+	for _, m := range members(s) {
+		v := m.view
+		threads, speed := "", ""
+		if v.Spec.Threads > 0 {
+			threads = strconv.Itoa(v.Spec.Threads)
 		}
-	}
-	for _, name := range names {
-		v := known[name]
-		fmt.Fprintf(w, "%s\t%s\t%d\t%.1f frames/s\t%s\t%s\n", name, workerState(v), v.Spec.Threads, v.Speed, workerAt(s, v), certificate(certified[name], now))
+		if v.Speed > 0 {
+			speed = fmt.Sprintf("%.1f frames/s", v.Speed)
+		}
+		fmt.Fprintf(w, "%s\t%s\t%s\t%s\t%s\t%s\n", m.name, workerState(v), threads, speed, workerAt(s, v), certificate(m.enrolled, now))
 	}
 }
 

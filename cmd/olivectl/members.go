@@ -24,6 +24,9 @@ func workerCommand() *cobra.Command {
 		sub := &cobra.Command{
 			Use: v.verb + " NAME", Short: v.short, Args: cobra.ExactArgs(1),
 			RunE: func(c *cobra.Command, args []string) error {
+				if err := checkWorker(args[0]); err != nil {
+					return err
+				}
 				return f.with(c.Context(), func(client *control.Client) error { return client.Worker(c.Context(), args[0], v.verb) })
 			},
 		}
@@ -31,6 +34,14 @@ func workerCommand() *cobra.Command {
 		c.AddCommand(sub)
 	}
 	return c
+}
+
+// checkWorker refuses what no worker is called.
+func checkWorker(name string) error {
+	if !pki.ValidName(name) {
+		return usageError("%q is no name of a worker: want 1 to 64 of a-z, 0-9 and '-', with a letter or digit at both ends", name)
+	}
+	return nil
 }
 
 func addCommand() *cobra.Command {
@@ -42,6 +53,9 @@ func addCommand() *cobra.Command {
 secret that works once, for 15 minutes.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
+			if err := checkWorker(args[0]); err != nil {
+				return err
+			}
 			return f.with(c.Context(), func(client *control.Client) error {
 				line, err := client.Invite(c.Context(), args[0])
 				if err == nil {

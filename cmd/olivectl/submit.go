@@ -31,7 +31,7 @@ func submitCommand() *cobra.Command {
 			return on.with(c.Context(), func(client *control.Client) error {
 				var errs []error
 				for _, r := range requests {
-					id, err := submit(c.Context(), client, r)
+					id, err := submit(c.Context(), client, &r)
 					if err != nil {
 						errs = append(errs, err)
 						continue
@@ -52,12 +52,12 @@ func submitCommand() *cobra.Command {
 }
 
 // submit sends a request with paths that mean the same to the master.
-func submit(ctx context.Context, client *control.Client, r master.Request) (uint32, error) {
+func submit(ctx context.Context, client *control.Client, r *master.Request) (uint32, error) {
 	var err error
 	if r.Project, err = filepath.Abs(r.Project); err != nil {
 		return 0, err
 	}
-	return client.Submit(ctx, r)
+	return client.Submit(ctx, *r)
 }
 
 // remote exports on the farm: submit, watch, wait.
@@ -74,7 +74,7 @@ func (r *remote) export(ctx context.Context, requests []master.Request) error {
 	worst := &exitError{}
 	open := map[uint32]time.Time{}
 	for _, req := range requests {
-		id, err := submit(ctx, r.client, req)
+		id, err := submit(ctx, r.client, &req)
 		var answer *control.Error
 		switch {
 		case err == nil:

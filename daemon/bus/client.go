@@ -145,7 +145,11 @@ func welcomed(conn net.Conn) (net.Conn, error) {
 	}
 	if err != nil {
 		_ = conn.Close()
-		return nil, fmt.Errorf("the master does not let this worker in: %w", err)
+		hint := ""
+		if alert := new(net.OpError); errors.As(err, &alert) && alert.Op == "remote error" { // a TLS alert
+			hint = "; if it was revoked, or its certificate has ended, let it join again: `olivectl worker add` on the master"
+		}
+		return nil, fmt.Errorf("the master does not let this worker in: %w%s", err, hint)
 	}
 	return &greeted{Conn: conn, first: io.MultiReader(bytes.NewReader(buf[:n]), conn)}, nil
 }

@@ -115,11 +115,30 @@ func jobPath(id uint32) string { return fmt.Sprintf("jobs/%d/", id) }
 
 // Worker does something to a worker: pause, resume or revoke.
 func (c *Client) Worker(ctx context.Context, name, verb string) error {
-	return c.call(ctx, http.MethodPost, "workers/"+url.PathEscape(name)+"/"+verb, nil, nil)
+	path, err := workerPath(name)
+	if err != nil {
+		return err
+	}
+	return c.call(ctx, http.MethodPost, path+verb, nil, nil)
+}
+
+// workerPath is where a worker's calls go. What a path cannot say no worker is called.
+func workerPath(name string) (string, error) {
+	switch name {
+	case "":
+		return "", &Error{CodeRequest, "a worker needs a name"}
+	case ".", "..":
+		return "", &Error{"no-such-worker", fmt.Sprintf("%q is no name of a worker", name)}
+	}
+	return "workers/" + url.PathEscape(name) + "/", nil
 }
 
 // Invite returns the line to run on the machine that is to become the worker.
 func (c *Client) Invite(ctx context.Context, name string) (line string, err error) {
-	err = c.call(ctx, http.MethodPost, "workers/"+url.PathEscape(name)+"/invite", nil, &line)
+	path, err := workerPath(name)
+	if err != nil {
+		return "", err
+	}
+	err = c.call(ctx, http.MethodPost, path+"invite", nil, &line)
 	return line, err
 }

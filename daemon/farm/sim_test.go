@@ -3,6 +3,7 @@ package farm_test
 import (
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"slices"
 	"strings"
 	"testing"
@@ -138,6 +139,16 @@ func TestMakespan(t *testing.T) {
 		m.stall = func(n int) time.Duration { return time.Duration(n%every/(every-1)) * 30 * time.Second }
 		return m
 	}
+	chancy := func(m *machine, seed uint64) *machine { // every 20th range takes up to 10 s more
+		m.stall = func(n int) time.Duration {
+			chance := rand.New(rand.NewPCG(seed, uint64(n)))
+			if chance.IntN(20) > 0 {
+				return 0
+			}
+			return time.Duration(chance.Int64N(int64(10 * time.Second)))
+		}
+		return m
+	}
 	for name, c := range map[string]struct {
 		frames   int64
 		most     float64
@@ -145,6 +156,10 @@ func TestMakespan(t *testing.T) {
 	}{
 		"speeds 1 2 4 and one that dies end within 10 % of the ideal": {60_000, 1.1, []*machine{
 			{name: "a", speed: 4}, {name: "b", speed: 8}, {name: "c", speed: 16}, {name: "d", speed: 8, dies: 1234 * time.Second},
+		}},
+		"speeds 1 2 4 8, stalls by chance, one that dies, a second's startup, and more than 20 ranges for each": {200_000, 1.05, []*machine{
+			chancy(second(2, "a"), 1), chancy(second(4, "b"), 2), chancy(second(8, "c"), 3), chancy(second(16, "d"), 4),
+			{name: "e", speed: 8, startup: time.Second, dies: 1000 * time.Second},
 		}},
 		"a short job with one that dies too": {5000, 1.1, []*machine{
 			{name: "a", speed: 4}, {name: "b", speed: 8}, {name: "c", speed: 16}, {name: "d", speed: 8, dies: 100 * time.Second},
@@ -163,7 +178,12 @@ func TestMakespan(t *testing.T) {
 			}
 			best := ideal(c.frames, c.machines)
 			ratio := took.Seconds() / best.Seconds()
-			t.Logf("%v with %d ranges, ideal %v: %.3f", took.Round(time.Second), len(s.sizes), best, ratio)
+			var old time.Duration
+			const tries = 100
+			for seed := range uint64(tries) {
+				old += oldRule(c.frames, c.machines, rand.New(rand.NewPCG(seed, 1))) / tries
+			}
+			t.Logf("%v with %d ranges, ideal %v: %.3f; by the old rule %.3f", took.Round(time.Second), len(s.sizes), best, ratio, old.Seconds()/best.Seconds())
 			if ratio > c.most {
 				t.Errorf("%.3f × ideal, want at most %.2f", ratio, c.most)
 			}

@@ -16,6 +16,7 @@ import (
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/worker"
 )
@@ -34,6 +35,9 @@ type Config struct {
 	// Encoders returns, by preset, the mark of the encoder that all parts of a film must come
 	// from; workers announce theirs in the same words. nil, or a preset without a mark: any will do.
 	Encoders func(ctx context.Context) (map[string]string, error)
+
+	// Verify checks a part that a worker has reported; nil: [render.Plan.Verify].
+	Verify func(ctx context.Context, p *render.Plan, span render.Span, sound bool, path string) (film.Part, error)
 
 	Observe func(Event)                         // called for each event, from one goroutine; nil: nobody listens
 	Stop    func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
@@ -95,6 +99,9 @@ func New(cfg Config) (*Master, error) {
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)
+	}
+	if m.cfg.Verify == nil {
+		m.cfg.Verify = verify
 	}
 	if err := m.recall(); err != nil {
 		return nil, err

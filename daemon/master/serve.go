@@ -193,8 +193,11 @@ func rangeOf(t *worker.Task) farm.RangeID {
 // gone turns the farm's refusal of a report into the worker's word for it.
 func gone(err error) error {
 	var stale *farm.StaleError
-	if errors.As(err, &stale) {
+	switch {
+	case errors.As(err, &stale):
 		return fmt.Errorf("%w: %w", worker.ErrGone, err)
+	case errors.Is(err, farm.ErrNoWorker):
+		return fmt.Errorf("%w: %w", worker.ErrStranger, err)
 	}
 	return err
 }
@@ -220,7 +223,7 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 		return nil // and durable: expect has waited for that
 	}
 	path := filepath.Join(x.folder.dir, x.name)
-	verified, err := x.plan.Verify(ctx, x.span, x.sound, path)
+	verified, err := m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
 	if err == nil && verified.SHA256 != d.Part.SHA256 {
 		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", x.name)
 	}
@@ -239,6 +242,18 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 		return struct{}{}, err
 	})
 	return err
+}
+
+// verify is how parts are verified unless the configuration says otherwise. Whoever may write into
+// the folder of parts must not be able to point at something else, or let the master wait for a pipe.
+func verify(ctx context.Context, p *render.Plan, span render.Span, sound bool, path string) (film.Part, error) {
+	switch info, err := os.Lstat(path); {
+	case err != nil:
+		return film.Part{}, err
+	case !info.Mode().IsRegular():
+		return film.Part{}, fmt.Errorf("%s is not a regular file", path)
+	}
+	return p.Verify(ctx, span, sound, path)
 }
 
 // expect looks up what a report is about.

@@ -161,16 +161,20 @@ func (r *world) start() {
 	r.t.Cleanup(func() { _ = end() })
 }
 
-// project is one of length frames that needs no media.
-func (r *world) project(length int) master.Request {
-	r.t.Helper()
-	text := fmt.Sprintf(`<project><version>190219</version><url>p.ove</url><folders/><media/><sequences>
+// solid is a project of length frames that needs no media.
+func solid(length int) string {
+	return fmt.Sprintf(`<project><version>190219</version><url>p.ove</url><folders/><media/><sequences>
 <sequence id="1" folder="0" name="S" width="64" height="48" framerate="30" afreq="48000" alayout="3" open="1">
 <clip id="1" enabled="1" name="c" clipin="0" in="0" out="%d" track="-1" speed="1" type="0"><linked/>
 <effect name="Render/Solid" enabled="1"><row><field id="type" value="0"/></row><row><field id="opacity" value="100"><key value="10" frame="0" type="0"/><key value="100" frame="%d" type="0"/></field></row><row><field id="color" value="#3060c0"/></row></effect></clip>
 </sequence></sequences></project>`, length, length)
+}
+
+// project asks for the film of a solid.
+func (r *world) project(length int) master.Request {
+	r.t.Helper()
 	path := filepath.Join(r.dir, "p.ove")
-	if err := os.WriteFile(path, []byte(text), 0o600); err != nil {
+	if err := os.WriteFile(path, []byte(solid(length)), 0o600); err != nil {
 		r.t.Fatal(err)
 	}
 	return master.Request{Project: path, Output: filepath.Join(r.dir, "film.mkv"), Preset: "lossless", Split: 4}

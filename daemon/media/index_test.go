@@ -27,15 +27,15 @@ func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
 		seconds float64
 		want    int
 	}{
-		"before the first frame, the first":       {film, 0, 0},
-		"a negative time, the first":              {film, -3, 0},
-		"exactly on a frame":                      {film, 1.44, 1},
-		"just before a frame rounds to it":        {film, 1.44 - 0.4/90000, 1},
-		"a unit before a frame is the one before": {film, 1.44 - 1.0/90000, 0},
-		"long after the last, the last":           {film, 1e6, 2},
-		"beyond all numbers, the last":            {film, 1e300, 2},
-		"no number at all, the first":             {film, math.NaN(), 0},
-		"a still has one frame":                   {&Index{Still: true, PTS: []int64{0}, TimeBase: probe.Rational{Num: 1, Den: 25}}, 7, 0},
+		"before the first frame, the first":        {film, 0, 0},
+		"a negative time, the first":               {film, -3, 0},
+		"exactly on a frame":                       {film, 1.44, 1},
+		"just before a frame rounds to it":         {film, 1.44 - 0.4/90000, 1},
+		"a unit before a frame is the one before":  {film, 1.44 - 1.0/90000, 0},
+		"long after the last, the last":            {film, 1e6, 2},
+		"beyond all numbers, the last":             {film, 1e300, 2},
+		"no number at all, the first":              {film, math.NaN(), 0},
+		"a still has one frame":                    {&Index{Still: true, PTS: []int64{0}, TimeBase: probe.Rational{Num: 1, Den: 25}}, 7, 0},
 		"interlaced, 3/50 s is field 3 of frame 1": {fields, 3 / 50.0, 3},
 		"interlaced, 1/25 s is frame 1":            {fields, 1 / 25.0, 2},
 	} {

@@ -36,6 +36,7 @@ type Worker struct {
 	Poke    <-chan struct{} // asks for a beat at once, since the master has news; nil: never
 
 	once    sync.Once
+	drain   sync.Once
 	drained chan struct{}
 	now     atomic.Value  // string: what it does
 	scene   *render.Scene // of the last task: tasks of one job share its plan
@@ -55,7 +56,7 @@ func (w *Worker) Now() string {
 }
 
 // Drain lets Run end after the task in hand.
-func (w *Worker) Drain() { close(w.draining()) }
+func (w *Worker) Drain() { w.drain.Do(func() { close(w.draining()) }) }
 
 func (w *Worker) draining() chan struct{} {
 	w.once.Do(func() { w.drained = make(chan struct{}) })
@@ -169,6 +170,11 @@ const troublePause = 2 * time.Second
 
 // ask waits for the next task, no longer than the worker wants one.
 func (w *Worker) ask(ctx context.Context) (*Task, error) {
+	select {
+	case <-w.draining(): // a master with work would answer before the goroutine below has looked
+		return nil, errDrained
+	default:
+	}
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if w.Hours != nil {
@@ -205,17 +211,30 @@ func (w *Worker) do(ctx context.Context, t *Task) error {
 	d, err := w.render(ctx, t)
 	switch {
 	case err == nil:
-		err = w.Master.Done(ctx, w.Spec.Name, t, d)
+		err = w.report(ctx, t, func() error { return w.Master.Done(ctx, w.Spec.Name, t, d) })
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !errors.Is(err, ErrGone):
 		// A medium that does not hold what it promises will not do so the next time.
 		var short *media.ShortError
-		err = w.Master.Failed(ctx, w.Spec.Name, t, Failure{Reason: err.Error(), Fatal: errors.As(err, &short)})
+		failure := Failure{Reason: err.Error(), Fatal: errors.As(err, &short)}
+		err = w.report(ctx, t, func() error { return w.Master.Failed(ctx, w.Spec.Name, t, failure) })
 	}
 	if errors.Is(err, ErrGone) {
 		os.Remove(t.Part) // nobody wants it
 		return nil
+	}
+	return err
+}
+
+// report delivers; to a master that has forgotten the worker, after an introduction: what is
+// rendered is not thrown away.
+func (w *Worker) report(ctx context.Context, t *Task, deliver func() error) error {
+	err := deliver()
+	if errors.Is(err, ErrStranger) {
+		if err = w.Master.Hello(ctx, w.Spec, t); err == nil {
+			err = deliver()
+		}
 	}
 	return err
 }
