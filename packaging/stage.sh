@@ -43,8 +43,12 @@ mkdir -p "$share/bash-completion/completions" "$share/zsh/vendor-completions" "$
 "$tool" completion fish >"$share/fish/vendor_completions.d/olivectl.fish"
 
 for page in packaging/man/*.[1-8]; do
+	name=${page##*/}
 	mkdir -p "$share/man/man${page##*.}"
-	gzip -9n <"$page" >"$share/man/man${page##*.}/${page##*/}.gz"
+	case $name in
+	olivectl.1) go run ./packaging/manual "$tool" <"$page" ;;
+	*) cat "$page" ;;
+	esac | gzip -9n >"$share/man/man${page##*.}/$name.gz"
 done
 
 doc=/usr/share/doc/olive-distributed
