@@ -5,7 +5,7 @@ export GOTOOLCHAIN := local
 export CGO_ENABLED := 0
 BIN := bin
 PROGRAMS := $(notdir $(wildcard cmd/*))
-SCRIPTS := $(wildcard packaging/*.sh) .ci/run
+SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p*) .ci/run
 
 .PHONY: help
 help: ## print this help
@@ -27,7 +27,7 @@ test: deps ## install what tests need, then lint and run every test with the rac
 
 .PHONY: lint
 lint: deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
-	@out=$$(go tool gofumpt -l cmd daemon); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+	@out=$$(go tool gofumpt -l cmd daemon packaging); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	@packaging/vulncheck.sh
@@ -35,7 +35,7 @@ lint: deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
 
 .PHONY: fmt
 fmt: ## format the Go code
-	go tool gofumpt -w cmd daemon
+	go tool gofumpt -w cmd daemon packaging
 
 .PHONY: demo
 demo: deps build ## export the sample project on a local farm and say where the film is
@@ -45,6 +45,10 @@ demo: deps build ## export the sample project on a local farm and say where the 
 bench: deps build ## measure speed against the peers that are installed
 	@packaging/bench.sh
 
+.PHONY: package
+package: ## make the .deb and .rpm packages, for amd64 and arm64, in dist/
+	@packaging/package.sh dist
+
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN) .cache
+	rm -rf $(BIN) dist .cache

@@ -13,6 +13,16 @@ need gcc gcc
 need shellcheck shellcheck
 need git git
 need ip iproute2
+# packages, and the containers in which they are tested
+need systemd-nspawn systemd-container
+need systemd-analyze systemd
+need nsenter util-linux
+need mmdebstrap mmdebstrap
+need lintian lintian
+need man man-db
+need rpm rpm
+need zsh zsh
+need fish fish
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)

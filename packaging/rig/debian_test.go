@@ -66,6 +66,7 @@ func (m *machine) doorsStartTheMaster() {
 	m.active("olive-master", "active")
 	m.do("sh", "-c", "rm -rf /var/spool/olive/incoming/* /var/spool/olive/processing/*")
 
+	m.do("sh", "-c", "echo 'threads = 1' >>/etc/olive/worker.toml") // so that jobs take their time
 	m.do("systemctl", "enable", "--now", "olive-worker")
 	m.until("the worker's status", func() bool { return m.property("olive-worker", "StatusText") == "waits for work" })
 }
@@ -89,7 +90,7 @@ func (m *machine) jobGoesOn(id int, what string, happen func()) {
 	m.do("cp", "-r", "/sample", fmt.Sprintf("/var/spool/olive/outgoing/project%d", id))
 	m.do("chown", "-R", "anna:olive", fmt.Sprintf("/var/spool/olive/outgoing/project%d", id))
 	film := fmt.Sprintf("/var/spool/olive/outgoing/film%d.mkv", id)
-	m.do("olivectl", "submit", "--preset", "lossless", "--split", "12", "-o", film, fmt.Sprintf("/var/spool/olive/outgoing/project%d/demo.ove", id))
+	m.do("olivectl", "submit", "--preset", "lossless", "--frames", "0:120", "--split", "8", "-o", film, fmt.Sprintf("/var/spool/olive/outgoing/project%d/demo.ove", id))
 	m.completed(id, 2)
 	m.running(id)
 	m.t.Logf("job %d is in work: %s", id, what)

@@ -23,6 +23,9 @@ const (
 	newer = "0.0.2"
 )
 
+// patience is long: other work on the machine must not fail a test.
+const patience = 3 * time.Minute
+
 // What every test needs, made once.
 var (
 	base     string // tree of Debian
@@ -128,7 +131,7 @@ func (m *machine) exists(path string) bool {
 
 func (m *machine) until(what string, ok func() bool) {
 	m.t.Helper()
-	for deadline := time.Now().Add(time.Minute); !ok(); <-time.After(50 * time.Millisecond) {
+	for deadline := time.Now().Add(patience); !ok(); <-time.After(50 * time.Millisecond) {
 		if time.Now().After(deadline) {
 			m.t.Fatalf("%s: waited in vain for %s", m.Name, what)
 		}
