@@ -24,7 +24,7 @@ put 0644 /usr/lib/tmpfiles.d units/tmpfiles.d/*.conf
 put 0644 /usr/lib/systemd/catalog units/catalog/*.catalog
 put 0644 /usr/share/dbus-1/system-services "${bus_services[@]}"
 put 0644 /usr/share/dbus-1/system.d units/org.olive.*.conf
-put 0644 /usr/share/dbus-1/interfaces dbus/*.xml
+put 0644 /usr/share/dbus-1/interfaces dbus/org.olive.*.xml
 put 0644 /usr/share/polkit-1/actions units/*.policy
 put 0644 /usr/share/polkit-1/rules.d units/*.rules
 put 0644 /etc/olive etc/*.toml

@@ -94,7 +94,9 @@ func (c *Container) spawn(base, machine string, o Options) error {
 	// A process enters groups by writing itself into them before it becomes nspawn.
 	const enter = `n=$1; shift; while [ $n -gt 0 ]; do echo $$ >"$1/cgroup.procs" || exit 1; shift; n=$((n-1)); done; exec "$@"`
 	args := append([]string{"-c", enter, "enter", strconv.Itoa(len(c.cgroups))}, c.cgroups...)
-	args = append(args, "systemd-nspawn", "--quiet", "--directory="+base, "--machine="+machine, "--hostname="+c.Name,
+	// In a process namespace of its own: all die when nspawn does, and nspawn when this process does.
+	args = append(args, "unshare", "--mount", "--pid", "--fork", "--kill-child", "--mount-proc", "--propagation", "slave",
+		"systemd-nspawn", "--quiet", "--directory="+base, "--machine="+machine, "--hostname="+c.Name,
 		"--volatile=overlay", "--register=no", "--keep-unit", "--boot", "--console=read-only", "--link-journal=no",
 		// nspawn refuses to lock memory, which every user of a real machine may: libgcrypt complains, in ffprobe.
 		"--system-call-filter=@memlock",
@@ -138,7 +140,7 @@ func (c *Container) findLeader(ctx context.Context) error {
 			return fmt.Errorf("wait for systemd: %w", context.Cause(ctx))
 		case <-tick.C:
 		}
-		for _, pid := range children(c.nspawn.Process.Pid) {
+		for _, pid := range descendants(c.nspawn.Process.Pid) {
 			if isSystemd(pid) {
 				c.leader = pid
 				return nil
@@ -157,7 +159,8 @@ func isSystemd(pid int) bool {
 	return err == nil
 }
 
-func children(pid int) []int {
+// descendants are the processes below one, the nearest first.
+func descendants(pid int) []int {
 	files, _ := filepath.Glob(fmt.Sprintf("/proc/%d/task/*/children", pid))
 	var list []int
 	for _, f := range files {
@@ -170,6 +173,9 @@ func children(pid int) []int {
 				list = append(list, child)
 			}
 		}
+	}
+	for _, child := range slices.Clone(list) {
+		list = append(list, descendants(child)...)
 	}
 	return list
 }
