@@ -81,11 +81,32 @@ func (c *Container) makeCgroups(machine string) error {
 		hierarchies = []string{top + "/unified", top + "/systemd"}
 	}
 	for _, h := range hierarchies {
+		if err := sweep(h); err != nil {
+			return err
+		}
 		dir := filepath.Join(h, machine)
 		if err := os.Mkdir(dir, 0o755); err != nil {
 			return fmt.Errorf("make control group: %w", err)
 		}
 		c.cgroups = append(c.cgroups, dir)
+	}
+	return nil
+}
+
+// sweep removes the empty groups of processes that were killed.
+func sweep(hierarchy string) error {
+	left, err := filepath.Glob(filepath.Join(hierarchy, "olive-rig-*"))
+	if err != nil {
+		return fmt.Errorf("look for old control groups: %w", err)
+	}
+	for _, dir := range left {
+		var pid int
+		if _, err := fmt.Sscanf(filepath.Base(dir), "olive-rig-%d-", &pid); err != nil || syscall.Kill(pid, 0) == nil {
+			continue // it is not ours, or its owner lives
+		}
+		if err := removeTree(dir); err != nil {
+			return err
+		}
 	}
 	return nil
 }

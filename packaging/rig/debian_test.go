@@ -71,7 +71,7 @@ func (m *machine) doorsStartTheMaster() {
 	m.until("the worker's status", func() bool { return m.property("olive-worker", "StatusText") == "waits for work" })
 }
 
-// crash kills each daemon; systemd starts it again.
+// crash kills each daemon, systemd starts it again; and the target ends them all.
 func (m *machine) crash() {
 	m.t.Helper()
 	for _, u := range []string{"olive-master", "olive-worker"} {
@@ -82,6 +82,11 @@ func (m *machine) crash() {
 		})
 		m.want("restarts of "+u, m.property(u, "NRestarts"), "1")
 	}
+	m.do("systemctl", "stop", "olive.target")
+	for _, u := range units {
+		m.want("state of "+u+" after a stop of all", m.property(u, "ActiveState"), "inactive")
+	}
+	m.do("systemctl", "start", "olive-master", "olive-worker")
 }
 
 // jobGoesOn submits a job, lets something happen when some of it is done, and waits for the film.
