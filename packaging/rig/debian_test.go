@@ -95,7 +95,7 @@ func (m *machine) jobGoesOn(id int, what string, happen func()) {
 	m.do("cp", "-r", "/sample", fmt.Sprintf("/var/spool/olive/outgoing/project%d", id))
 	m.do("chown", "-R", "anna:olive", fmt.Sprintf("/var/spool/olive/outgoing/project%d", id))
 	film := fmt.Sprintf("/var/spool/olive/outgoing/film%d.mkv", id)
-	m.do("olivectl", "submit", "--preset", "lossless", "--frames", "0:120", "--split", "8", "-o", film, fmt.Sprintf("/var/spool/olive/outgoing/project%d/demo.ove", id))
+	m.do("olivectl", "submit", "--preset", "lossless", "--frames", "0:72", "--split", "6", "-o", film, fmt.Sprintf("/var/spool/olive/outgoing/project%d/demo.ove", id))
 	m.completed(id, 2)
 	m.running(id)
 	m.t.Logf("job %d is in work: %s", id, what)

@@ -15,6 +15,7 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"golang.org/x/sys/unix"
@@ -26,17 +27,23 @@ var packages = []string{
 	"iproute2", "procps", "passwd", "login", "netbase", "nfs-common", "ffmpeg",
 }
 
-// suite is the release of Debian that the packages are for.
-const suite = "bookworm"
+// recipe is how the base tree is made: the release of Debian that the packages are for, without what nobody
+// reads in a container. This machine's name does not belong into it.
+var recipe = []string{
+	"--quiet", "--mode=root", "--variant=minbase", "--include=" + strings.Join(packages, ","),
+	`--aptopt=APT::Install-Recommends "false"`, `--aptopt=Acquire::Languages "none"`,
+	"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
+	`--customize-hook=rm -f "$1/etc/hostname"`, "bookworm",
+}
 
 // Base returns a tree of Debian, built at the first call on a machine and kept in the user's cache
-// folder. Its name depends on what is in it.
+// folder. Its name depends on the recipe.
 func Base(ctx context.Context) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
 		return "", fmt.Errorf("find a place for the base tree: %w", err)
 	}
-	sum := sha256.Sum256([]byte(suite + " " + strings.Join(packages, " ")))
+	sum := sha256.Sum256([]byte(strings.Join(recipe, " ")))
 	dir := filepath.Join(cache, "olive-distributed-rig", hex.EncodeToString(sum[:8]))
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
 		return "", fmt.Errorf("make folder of base trees: %w", err)
@@ -53,10 +60,7 @@ func Base(ctx context.Context) (string, error) {
 	if err := os.RemoveAll(unfinished); err != nil {
 		return "", fmt.Errorf("remove unfinished base tree: %w", err)
 	}
-	if _, err := run(ctx, nil, "mmdebstrap", "--quiet", "--mode=root", "--variant=minbase", "--include="+strings.Join(packages, ","),
-		`--aptopt=APT::Install-Recommends "false"`, `--aptopt=Acquire::Languages "none"`,
-		"--dpkgopt=path-exclude=/usr/share/doc/*", "--dpkgopt=path-exclude=/usr/share/man/*", "--dpkgopt=path-exclude=/usr/share/locale/*",
-		suite, unfinished); err != nil {
+	if _, err := run(ctx, nil, "mmdebstrap", append(slices.Clip(recipe), unfinished)...); err != nil {
 		return "", errors.Join(fmt.Errorf("build base tree: %w", err), os.RemoveAll(unfinished))
 	}
 	if err := os.Rename(unfinished, dir); err != nil {
