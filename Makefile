@@ -5,15 +5,19 @@ export GOTOOLCHAIN := local
 export CGO_ENABLED := 0
 BIN := bin
 PROGRAMS := $(notdir $(wildcard cmd/*))
-SCRIPTS := $(wildcard packaging/*.sh) packaging/rig/bus .ci/run
+SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p*) packaging/rig/bus .ci/run
 
 .PHONY: help
 help: ## print this help
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-10s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
 
 .PHONY: deps
-deps: ## install what building, testing and rendering need (Debian packages, as root)
+deps: ## install what rendering needs (Debian packages, as root)
 	@packaging/deps.sh
+
+.PHONY: test-deps
+test-deps:
+	@packaging/deps.sh test
 
 .PHONY: build
 build: ## build the programs into bin/
@@ -21,13 +25,13 @@ build: ## build the programs into bin/
 	go build -trimpath -ldflags "-s -w" -o $(BIN)/ $(addprefix ./cmd/,$(PROGRAMS))
 
 .PHONY: test
-test: deps ## install what tests need, then lint and run every test with the race detector
+test: test-deps ## install what tests need, then lint and run every test with the race detector
 	@$(MAKE) --no-print-directory lint
 	CGO_ENABLED=1 go test -race -timeout 20m ./...
 
 .PHONY: lint
-lint: deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
-	@out=$$(go tool gofumpt -l cmd daemon dbus); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+lint: test-deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
+	@out=$$(go tool gofumpt -l cmd daemon dbus packaging); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	@packaging/vulncheck.sh
@@ -35,16 +39,20 @@ lint: deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
 
 .PHONY: fmt
 fmt: ## format the Go code
-	go tool gofumpt -w cmd daemon dbus
+	go tool gofumpt -w cmd daemon dbus packaging
 
 .PHONY: demo
 demo: deps build ## export the sample project on a local farm and say where the film is
 	@packaging/demo.sh
 
 .PHONY: bench
-bench: deps build ## measure speed against the peers that are installed
+bench: test-deps build ## measure speed against the peers that are installed
 	@packaging/bench.sh
+
+.PHONY: package
+package: ## make the .deb and .rpm packages, for amd64 and arm64, in dist/
+	@packaging/package.sh dist
 
 .PHONY: clean
 clean: ## remove what was built
-	rm -rf $(BIN) .cache
+	rm -rf $(BIN) dist .cache

@@ -1,6 +1,6 @@
 #!/usr/bin/env bash
-# Installs the Debian packages that building, testing and rendering need. Does nothing, and
-# needs no network, when all are there.
+# Installs Debian packages: what rendering needs, or, with the argument "test", what building the
+# packages and testing need too. Does nothing, and needs no network, when all are there.
 set -euo pipefail
 
 missing=()
@@ -9,23 +9,35 @@ need() { # need COMMAND PACKAGE
 }
 need ffmpeg ffmpeg
 need ffprobe ffmpeg
-need gcc gcc
-need shellcheck shellcheck
-need git git
-need ip iproute2
 need fc-match fontconfig
 # Texts are tested in DejaVu Sans, its Oblique included.
 if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
 	missing+=(fonts-dejavu-core fonts-dejavu-extra)
 fi
-# The test bus, packaging/rig/bus.
-need dbus-daemon dbus-daemon
-need busctl systemd
-need pkcheck polkitd
-need runuser util-linux
-need useradd passwd
-need stdbuf coreutils
-[ -e /usr/share/dbus-1/system.conf ] || missing+=(dbus-system-bus-common)
+if [ "${1:-}" = test ]; then
+	need gcc gcc
+	need shellcheck shellcheck
+	need git git
+	need ip iproute2
+	# The test bus, packaging/rig/bus.
+	need dbus-daemon dbus-daemon
+	need busctl systemd
+	need pkcheck polkitd
+	need runuser util-linux
+	need useradd passwd
+	need stdbuf coreutils
+	[ -e /usr/share/dbus-1/system.conf ] || missing+=(dbus-system-bus-common)
+	# packages, and the containers in which they are tested
+	need systemd-nspawn systemd-container
+	need systemd-analyze systemd
+	need nsenter util-linux
+	need mmdebstrap mmdebstrap
+	need lintian lintian
+	need man man-db
+	need rpm rpm
+	need zsh zsh
+	need fish fish
+fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
 mapfile -t missing < <(printf '%s\n' "${missing[@]}" | sort -u)
