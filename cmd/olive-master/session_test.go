@@ -40,7 +40,7 @@ func TestSessions(t *testing.T) {
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze,
+			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze, "tmpfs": tmpfs, "fill": fill,
 		},
 	})
 }
@@ -181,5 +181,27 @@ func freeze(ts *testscript.TestScript, _ bool, _ []string) {
 	}
 	for _, pid := range pids {
 		ts.Check(syscall.Kill(pid, syscall.SIGSTOP))
+	}
+}
+
+// tmpfs DIR: a small disk of its own for a folder. It needs root, as the network of TestFarm does.
+func tmpfs(ts *testscript.TestScript, _ bool, args []string) {
+	dir := ts.MkAbs(args[0])
+	ts.Check(syscall.Mount("olive-test", dir, "tmpfs", 0, "size=80m"))
+	ts.Defer(func() { _ = syscall.Unmount(dir, syscall.MNT_DETACH) })
+}
+
+// fill FILE: grows a file until its disk is full.
+func fill(ts *testscript.TestScript, _ bool, args []string) {
+	f, err := os.Create(ts.MkAbs(args[0]))
+	ts.Check(err)
+	defer f.Close()
+	for block := make([]byte, 1<<16); ; {
+		if _, err := f.Write(block); err != nil {
+			if !errors.Is(err, syscall.ENOSPC) {
+				ts.Fatalf("%v", err)
+			}
+			return
+		}
 	}
 }
