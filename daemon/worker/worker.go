@@ -55,14 +55,6 @@ func (w *Worker) Now() string {
 	return cmp.Or(s, "starts")
 }
 
-// Drain lets Run end after the task in hand.
-func (w *Worker) Drain() { w.drain.Do(func() { close(w.draining()) }) }
-
-func (w *Worker) draining() chan struct{} {
-	w.once.Do(func() { w.drained = make(chan struct{}) })
-	return w.drained
-}
-
 // farewell is how long a worker that ends waits for its master to hear of it.
 const farewell = 2 * time.Second
 
@@ -73,8 +65,8 @@ func (w *Worker) Run(ctx context.Context) error {
 		if err := w.waitForHours(ctx); err != nil {
 			return w.finish(ctx, err)
 		}
-		if err := w.Master.Hello(ctx, w.Spec, nil); err != nil {
-			return w.finish(ctx, fmt.Errorf("say hello to the master: %w", err))
+		if err := w.hello(ctx); err != nil {
+			return w.finish(ctx, err)
 		}
 		err := w.shift(ctx)
 		w.leave(ctx)
@@ -96,6 +88,15 @@ func (w *Worker) finish(ctx context.Context, err error) error {
 		return nil
 	}
 	return err
+}
+
+// hello introduces the worker.
+func (w *Worker) hello(ctx context.Context) error {
+	err := w.unlessDrained(ctx, 0, func(ctx context.Context) error { return w.Master.Hello(ctx, w.Spec, nil) })
+	if err != nil {
+		return fmt.Errorf("say hello to the master: %w", err)
+	}
+	return nil
 }
 
 // leave says goodbye, if that can be heard.
@@ -159,8 +160,8 @@ func (w *Worker) shift(ctx context.Context) error {
 				return err
 			}
 		}
-		if err := w.Master.Hello(ctx, w.Spec, nil); err != nil {
-			return fmt.Errorf("say hello to the master: %w", err)
+		if err := w.hello(ctx); err != nil {
+			return err
 		}
 	}
 }
@@ -187,22 +188,12 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 			defer stop.Stop()
 		}
 	}
-	watched := make(chan struct{})
-	defer func() { <-watched }()
-	defer cancel(nil)
-	go func() {
-		defer close(watched)
-		select {
-		case <-w.draining():
-			cancel(errDrained)
-		case <-ctx.Done():
-		}
-	}()
 	w.now.Store("waits for work")
-	t, err := w.Master.Next(ctx, w.Spec.Name)
-	if cause := context.Cause(ctx); err != nil && cause != nil {
-		return nil, cause
-	}
+	var t *Task
+	err := w.unlessDrained(ctx, 0, func(ctx context.Context) (err error) {
+		t, err = w.Master.Next(ctx, w.Spec.Name)
+		return err
+	})
 	return t, err
 }
 
@@ -211,30 +202,18 @@ func (w *Worker) do(ctx context.Context, t *Task) error {
 	d, err := w.render(ctx, t)
 	switch {
 	case err == nil:
-		err = w.report(ctx, t, func() error { return w.Master.Done(ctx, w.Spec.Name, t, d) })
+		err = w.report(ctx, t, func(ctx context.Context) error { return w.Master.Done(ctx, w.Spec.Name, t, d) })
 	case ctx.Err() != nil:
 		return context.Cause(ctx)
 	case !errors.Is(err, ErrGone):
 		// A medium that does not hold what it promises will not do so the next time.
 		var short *media.ShortError
 		failure := Failure{Reason: err.Error(), Fatal: errors.As(err, &short)}
-		err = w.report(ctx, t, func() error { return w.Master.Failed(ctx, w.Spec.Name, t, failure) })
+		err = w.report(ctx, t, func(ctx context.Context) error { return w.Master.Failed(ctx, w.Spec.Name, t, failure) })
 	}
 	if errors.Is(err, ErrGone) {
 		os.Remove(t.Part) // nobody wants it
 		return nil
-	}
-	return err
-}
-
-// report delivers; to a master that has forgotten the worker, after an introduction: what is
-// rendered is not thrown away.
-func (w *Worker) report(ctx context.Context, t *Task, deliver func() error) error {
-	err := deliver()
-	if errors.Is(err, ErrStranger) {
-		if err = w.Master.Hello(ctx, w.Spec, t); err == nil {
-			err = deliver()
-		}
 	}
 	return err
 }

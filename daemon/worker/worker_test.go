@@ -32,6 +32,7 @@ type boss struct {
 	byes    int
 	beats   int
 	away    chan struct{} // while it is open, reports wait
+	mute    bool          // it never answers a hello
 	done    map[uint32]film.Part
 	failed  map[uint32]worker.Failure
 	strange int     // so many reports are answered as from a stranger
@@ -43,7 +44,11 @@ func newBoss(tasks ...*worker.Task) *boss {
 	return &boss{queue: tasks, news: make(chan struct{}), done: map[uint32]film.Part{}, failed: map[uint32]worker.Failure{}}
 }
 
-func (b *boss) Hello(_ context.Context, _ worker.Spec, holding *worker.Task) error {
+func (b *boss) Hello(ctx context.Context, _ worker.Spec, holding *worker.Task) error {
+	if b.mute {
+		<-ctx.Done()
+		return ctx.Err()
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	b.known = true
@@ -280,6 +285,31 @@ func TestADrainedWorkerFinishesItsRange(t *testing.T) {
 		got := s.boss.state()
 		if err != nil || len(got.done) != 1 || got.byes != 1 || time.Since(start) != 50*time.Second {
 			t.Errorf("%v, %d done, %d goodbyes, %v after the drain", err, len(got.done), got.byes, time.Since(start))
+		}
+	})
+}
+
+func TestADrainedWorkerDoesNotWaitForAMasterThatIsAway(t *testing.T) {
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, 1, takes(time.Minute))
+		s.boss.away = make(chan struct{})
+		s.open()
+		time.Sleep(70 * time.Second) // rendered, and nobody to take it
+		s.Drain()
+		start := time.Now()
+		if err := <-s.ended; err != nil || time.Since(start) != 15*time.Second {
+			t.Errorf("%v, %v after the drain", err, time.Since(start))
+		}
+	})
+	synctest.Test(t, func(t *testing.T) {
+		s := newShop(t, 1, takes(time.Minute))
+		s.boss.mute = true
+		s.open()
+		time.Sleep(time.Minute)
+		s.Drain()
+		start := time.Now()
+		if err := <-s.ended; err != nil || time.Since(start) > time.Second {
+			t.Errorf("%v, %v after the drain of a worker that was never heard", err, time.Since(start))
 		}
 	})
 }

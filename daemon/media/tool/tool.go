@@ -10,6 +10,7 @@ import (
 	"io"
 	"os"
 	"os/exec"
+	"slices"
 	"strings"
 	"sync"
 	"syscall"
@@ -50,8 +51,13 @@ func (t *Tail) String() string {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	lines := strings.FieldsFunc(strings.ToValidUTF8(string(t.buf), "?"), func(r rune) bool { return r == '\n' || r == '\r' })
+	lines = slices.DeleteFunc(lines, func(line string) bool { return strings.Contains(line, noComplaint) })
 	return strings.Join(lines, "; ")
 }
+
+// noComplaint is what libgcrypt says in every program where memory cannot be locked, as in many
+// containers. It has nothing to do with media.
+const noComplaint = "Warning: using insecure memory!"
 
 // Wrap adds what the child said to err.
 func (t *Tail) Wrap(err error) error {

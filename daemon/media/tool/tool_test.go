@@ -59,3 +59,11 @@ func TestCancellingAnEndedChildIsNoError(t *testing.T) {
 		t.Errorf("Cancel = %v, want %v", err, os.ErrProcessDone)
 	}
 }
+
+func TestWhatIsNoComplaint(t *testing.T) {
+	var said Tail
+	_, _ = said.Write([]byte("Warning: using insecure memory!\na.mp4: moov atom not found\n"))
+	if got := said.String(); got != "a.mp4: moov atom not found" {
+		t.Errorf("got %q", got)
+	}
+}
