@@ -14,6 +14,7 @@ need shellcheck shellcheck
 need git git
 need ip iproute2
 need fc-match fontconfig
+need Xvfb xvfb
 # Texts are tested in DejaVu Sans, its Oblique included.
 if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
 	missing+=(fonts-dejavu-core fonts-dejavu-extra)

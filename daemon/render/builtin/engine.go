@@ -52,7 +52,7 @@ func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, o
 func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) (err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := e.checkFonts(ctx, s.Plan.Fonts); err != nil {
+	if err := e.CheckFonts(ctx, s.Plan.Fonts); err != nil {
 		return err
 	}
 	pool := raster.NewPool(e.threads)
