@@ -58,8 +58,8 @@ type Engine struct {
 	other Other
 	opt   Options
 
-	trying sync.Mutex // held while the editor is tried out
-	known  *Trial     // nil before that
+	trying chan struct{} // full while the editor is tried out
+	known  *Trial        // nil before that
 
 	mu    sync.Mutex
 	after ove.Frame     // what is added to a half-open end to make the editor's
@@ -73,7 +73,7 @@ func New(other Other, opt Options) *Engine {
 	opt.Startup = cmp.Or(opt.Startup, time.Minute)
 	opt.PerFrame = cmp.Or(opt.PerFrame, 5*time.Second)
 	opt.Idle = cmp.Or(opt.Idle, time.Minute)
-	return &Engine{other: other, opt: opt, after: -1}
+	return &Engine{other: other, opt: opt, after: -1, trying: make(chan struct{}, 1)}
 }
 
 // Name implements [render.Engine].

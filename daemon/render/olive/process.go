@@ -111,7 +111,7 @@ func (e *Engine) wait(ctx context.Context, cmd *exec.Cmd, t tree, said *tail, ti
 	defer others.Wait()
 	others.Go(func() { _, _ = io.Copy(said, out) })
 	ended := make(chan struct{})
-	others.Go(func() { e.watch(ctx, cancel, cmd.Dir, t, tick, ended) })
+	others.Go(func() { e.watch(ctx, cancel, cmd, t, tick, ended) })
 	err = cmd.Wait()
 	close(ended)
 	t.kill()
@@ -128,24 +128,26 @@ func (e *Engine) wait(ctx context.Context, cmd *exec.Cmd, t tree, said *tail, ti
 
 // watch ends the editor with the context, and when it does nothing any more: a dialog that nobody
 // sees waits for ever.
-func (e *Engine) watch(ctx context.Context, cancel context.CancelCauseFunc, dir string, t tree, tick func(time.Duration), ended <-chan struct{}) {
+func (e *Engine) watch(ctx context.Context, cancel context.CancelCauseFunc, cmd *exec.Cmd, t tree, tick func(time.Duration), ended <-chan struct{}) {
 	ticker := time.NewTicker(min(time.Second, e.opt.Idle/8))
 	defer ticker.Stop()
 	began := time.Now()
-	since, work, size := began, t.work(), written(dir)
+	since, work, size := began, t.work(), written(cmd.Dir)
 	for {
 		select {
 		case <-ended:
 			return
 		case <-ctx.Done():
 			t.kill()
+			_ = cmd.Process.Kill() // it ends even where /proc is closed to us
 			return
 		case <-ticker.C:
 		}
 		if tick != nil {
 			tick(time.Since(began))
 		}
-		nowWork, nowSize := t.work(), written(dir)
+		nowWork, nowSize := t.work(), written(cmd.Dir)
+		work = min(work, nowWork) // what a process has done goes with it
 		quiet := time.Since(since)
 		switch {
 		case nowSize != size, nowWork-work > quiet/100+clockTick: // a cursor that blinks is no work

@@ -34,8 +34,12 @@ var ErrNoEditor = errors.New("the patched Olive editor is not installed")
 // Try has the editor export a few frames of a small project, unless it has done so well before. It
 // draws on the first display on which the right pictures come out.
 func (e *Engine) Try(ctx context.Context) (*Trial, error) {
-	e.trying.Lock()
-	defer e.trying.Unlock()
+	select {
+	case e.trying <- struct{}{}:
+		defer func() { <-e.trying }()
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 	if e.known != nil {
 		return e.known, nil
 	}
