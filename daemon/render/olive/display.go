@@ -65,7 +65,10 @@ func startXvfb(ctx context.Context, program, cookie string, env []string) (numbe
 	if err != nil {
 		return 0, wait, err
 	}
-	wait = func() { _ = cmd.Wait() } // killed, as it must be
+	wait = func() {
+		_ = cmd.Process.Kill() // if the tree could not be
+		_ = cmd.Wait()
+	}
 	_ = ready.SetReadDeadline(time.Now().Add(patience))
 	stop := context.AfterFunc(ctx, func() { _ = ready.SetReadDeadline(time.Now()) })
 	defer stop()
