@@ -10,6 +10,7 @@ need() { # need COMMAND PACKAGE
 need ffmpeg ffmpeg
 need ffprobe ffmpeg
 need fc-match fontconfig
+need Xvfb xvfb
 # Texts are tested in DejaVu Sans, its Oblique included.
 if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
 	missing+=(fonts-dejavu-core fonts-dejavu-extra)

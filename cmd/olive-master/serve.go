@@ -21,7 +21,9 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/pki"
+	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/render/olive"
 	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/machine"
@@ -101,7 +103,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	d.library = media.NewLibrary(filepath.Join(d.cfg.State, "media"))
 	engine := builtin.New(d.library, runtime.GOMAXPROCS(0))
 	d.master, err = master.New(master.Config{
-		Library: d.library, Engine: engine, Folder: filepath.Join(d.cfg.State, "jobs"), Policy: policy,
+		Library: d.library, Engine: engine, More: []render.Engine{olive.New(engine, olive.Options{})}, Folder: filepath.Join(d.cfg.State, "jobs"), Policy: policy,
 		Journal: d.journal, Farm: state, Keep: time.Duration(d.cfg.History.Days) * 24 * time.Hour,
 		Encoders: d.encoders(ctx), Observe: d.observe, Stop: d.stopWorker,
 	})

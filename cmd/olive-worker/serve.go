@@ -19,7 +19,9 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/pki"
+	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/render/olive"
 	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/hours"
@@ -45,6 +47,10 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 	library := media.NewLibrary(filepath.Join(cfg.Cache, "media"))
 	defer library.Close()
 	engine := builtin.New(library, spec.Threads)
+	more, err := tryEditor(ctx, cfg, engine, &spec, log)
+	if err != nil {
+		return err
+	}
 	poke := make(chan struct{}, 1)
 	client, err := connect(cfg, identity, log, poke)
 	if err != nil {
@@ -52,7 +58,7 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 	}
 	defer client.Close()
 	w := &worker.Worker{
-		Spec: spec, Engine: engine, Master: worker.NewRemote(client),
+		Spec: spec, Engine: engine, More: more, Master: worker.NewRemote(client),
 		Beats: beats, Stall: cfg.StallTimeout, Hours: schedule{cfg.Hours}, Poke: poke,
 		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) },
 	}
@@ -123,13 +129,33 @@ func introduce(ctx context.Context, cfg config.Worker, log *slog.Logger) (worker
 	if len(cfg.Engines) > 0 {
 		s.Engines = slices.DeleteFunc(s.Engines, func(e string) bool { return !slices.Contains(cfg.Engines, e) })
 	}
-	if len(s.Engines) == 0 {
-		return s, fmt.Errorf("the configuration allows no engine that is here: engines = %q", cfg.Engines)
-	}
 	for preset, reason := range m.Refused {
 		log.Warn("cannot encode", "preset", preset, "reason", reason)
 	}
 	return s, nil
+}
+
+// tryEditor adds the engine olive where the editor exports as it should.
+func tryEditor(ctx context.Context, cfg config.Worker, other olive.Other, s *worker.Spec, log *slog.Logger) ([]render.Engine, error) {
+	var more []render.Engine
+	if len(cfg.Engines) == 0 || slices.Contains(cfg.Engines, olive.Name) {
+		engine := olive.New(other, olive.Options{Editor: cfg.Editor, Folder: filepath.Join(cfg.Cache, "editor"), Threads: s.Threads})
+		trial, err := engine.Try(ctx)
+		switch {
+		case err == nil:
+			s.Engines, s.Presets, more = append(s.Engines, olive.Name), append(s.Presets, trial.Mark), append(more, engine)
+			log.Info("engine olive is here", "editor", cfg.Editor, "display", trial.Display)
+			if trial.Late {
+				log.Warn("this editor exports frames one late, as Olive 0.1 does unless it is patched", "editor", cfg.Editor)
+			}
+		case !errors.Is(err, olive.ErrNoEditor) || len(cfg.Engines) > 0:
+			log.Warn("engine olive does not work", "reason", err)
+		}
+	}
+	if len(s.Engines) == 0 {
+		return nil, fmt.Errorf("the configuration allows no engine that is here: engines = %q", cfg.Engines)
+	}
+	return more, nil
 }
 
 // obey carries out signals.

@@ -18,6 +18,7 @@ import (
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
+	"olive-distributed/daemon/render/olive"
 )
 
 // exportFlags are the options of export as they were typed.
@@ -31,6 +32,7 @@ type exportFlags struct {
 	audioArgs         string
 	frames            string
 	sequence          string
+	engine, editor    string
 	split             string
 	scratch           string
 	ignoreMissing     bool
@@ -54,6 +56,10 @@ complete: an export that is stopped or killed leaves nothing in their folder.
 
 Presets: ` + presetList() + `
 
+With --engine olive the pictures come out of the editor as it exports them by default, H.264 with
+CRF 36. With --preset h264 --colour olive they become the film as they are; otherwise they are
+decoded and encoded once more. The sound is always the built-in engine's.
+
 Exit codes: 0 all films are made; 1 an export failed; 2 wrong usage; 3 a project was refused
 (unreadable, media missing, effects not supported); 130 interrupted.`,
 		Example: `  olivectl export --local holiday.ove
@@ -70,6 +76,7 @@ Exit codes: 0 all films are made; 1 an export failed; 2 wrong usage; 3 a project
 	o := c.Flags()
 	o.IntVar(&f.workers, "workers", 0, "--local: number of workers; 0: as the cores allow")
 	o.IntVar(&f.threads, "threads", 0, "--local: threads of each worker; 0: the cores are shared out")
+	o.StringVar(&f.editor, "editor", olive.DefaultEditor, "--local: the `PROGRAM` of engine olive")
 	o.StringVar(&f.scratch, "scratch", "", "--local: `DIR` for unfinished parts (default: in the user's cache folder)")
 	o.BoolVar(&f.resume, "resume", false, "--local: use finished parts of a run that was stopped, and keep them if this one is")
 	on.add(c)
@@ -80,6 +87,7 @@ Exit codes: 0 all films are made; 1 an export failed; 2 wrong usage; 3 a project
 func (f *exportFlags) add(c *cobra.Command) {
 	o := c.Flags()
 	o.StringVarP(&f.output, "output", "o", "", "the film's `FILE`, or the DIR for films")
+	o.StringVar(&f.engine, "engine", "builtin", "what draws: builtin, or olive, the patched editor itself")
 	o.StringVar(&f.preset, "preset", "h264", "how to encode: "+strings.Join(presetNames(), ", "))
 	o.StringVar(&f.colour, "colour", "bt709", "bt709: convert and tag as BT.709; olive: untagged BT.601, as Olive itself exports")
 	o.StringVar(&f.videoArgs, "video-args", "", "codec `ARGUMENTS` instead of the preset's, as \"-c:v libx264 -crf 16\"")
@@ -138,7 +146,7 @@ func export(c *cobra.Command, args []string, f *exportFlags, on *farmFlags) erro
 		f.scratch = filepath.Join(cache, "olive-distributed")
 	}
 	workers, threads := shares(f.workers, f.threads, runtime.GOMAXPROCS(0))
-	l := &local{workers: workers, threads: threads, scratch: f.scratch, media: mediaCache(), show: newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
+	l := &local{engine: f.engine, editor: f.editor, workers: workers, threads: threads, scratch: f.scratch, media: mediaCache(), show: newDisplay(c.OutOrStdout(), c.ErrOrStderr(), f.json)}
 	return l.export(c.Context(), requests)
 }
 
@@ -190,7 +198,7 @@ func (f *exportFlags) requests(args []string) ([]master.Request, error) {
 // request is what all projects have in common.
 func (f *exportFlags) request() (r master.Request, err error) {
 	r = master.Request{
-		Sequence: f.sequence, Preset: f.preset, VideoArgs: strings.Fields(f.videoArgs), AudioArgs: strings.Fields(f.audioArgs),
+		Engine: f.engine, Sequence: f.sequence, Preset: f.preset, VideoArgs: strings.Fields(f.videoArgs), AudioArgs: strings.Fields(f.audioArgs),
 		IgnoreMissing: f.ignoreMissing, IgnoreUnsupported: f.ignoreUnsupported, Resume: f.resume,
 	}
 	if r.Colour, err = film.ParseColour(f.colour); err != nil {

@@ -12,12 +12,15 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/render/olive"
 	"olive-distributed/daemon/worker"
 )
 
 // local is a farm in this process: the daemons' own master and workers, without a network.
 type local struct {
+	engine, editor   string
 	workers, threads int
 	scratch          string
 	media            string // where what is known of media is kept; "": nowhere
@@ -32,8 +35,15 @@ var localPolicy = farm.Policy{Bench: 50 * time.Millisecond, MaxFailures: 2}
 func (l *local) export(ctx context.Context, requests []master.Request) error {
 	library := media.NewLibrary(l.media)
 	defer library.Close()
+	drawer := builtin.New(library, l.threads)
+	editor := olive.New(drawer, olive.Options{Editor: l.editor, Threads: l.threads})
+	if l.engine == olive.Name {
+		if _, err := editor.Try(ctx); err != nil {
+			return interrupted(ctx, &exitError{exitFailed, err}, false)
+		}
+	}
 	m, err := master.New(master.Config{
-		Library: library, Engine: builtin.New(library, l.threads), Folder: l.scratch,
+		Library: library, Engine: drawer, More: []render.Engine{editor}, Folder: l.scratch,
 		Policy: localPolicy, Observe: l.observe,
 	})
 	if err != nil {
@@ -44,10 +54,9 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	var master, crew, watcher sync.WaitGroup
 	master.Go(func() { _ = m.Run(masterCtx) })
 	for i := range l.workers {
-		engine := builtin.New(library, l.threads)
 		w := &worker.Worker{
-			Spec:   worker.Spec{Name: fmt.Sprintf("local-%d", i+1), Engines: []string{engine.Name()}, Threads: l.threads},
-			Engine: engine, Master: m,
+			Spec:   worker.Spec{Name: fmt.Sprintf("local-%d", i+1), Engines: []string{drawer.Name(), olive.Name}, Threads: l.threads},
+			Engine: drawer, More: []render.Engine{editor}, Master: m,
 		}
 		crew.Go(func() { _ = w.Run(ctx) })
 	}

@@ -15,6 +15,7 @@ import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/render/olive"
 )
 
 // probeResult is what probe prints; its JSON names are an interface.
@@ -38,7 +39,7 @@ type probeSequence struct {
 }
 
 func probeCommand() *cobra.Command {
-	var sequence string
+	var sequence, engine string
 	var asJSON bool
 	c := &cobra.Command{
 		Use:   "probe PROJECT.ove",
@@ -49,15 +50,16 @@ where they were found, its effects and whether they are supported, and its cuts.
 Exit code 0: an export would begin; 3: it would be refused.`,
 		Args: cobra.ExactArgs(1),
 		RunE: func(c *cobra.Command, args []string) error {
-			return probe(c, args[0], sequence, asJSON)
+			return probe(c, args[0], sequence, engine, asJSON)
 		},
 	}
 	c.Flags().StringVar(&sequence, "sequence", "", "look at the sequence of this name, not the one open in the editor")
+	c.Flags().StringVar(&engine, "engine", "builtin", "say what the engine builtin or olive supports")
 	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
 	return c
 }
 
-func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
+func probe(c *cobra.Command, path, sequence, engine string, asJSON bool) error {
 	ctx := c.Context()
 	if err := film.CheckTools(ctx); err != nil {
 		return &exitError{exitFailed, err}
@@ -72,7 +74,12 @@ func probe(c *cobra.Command, path, sequence string, asJSON bool) error {
 	}
 	library := media.NewLibrary("")
 	defer library.Close()
-	report, err := render.Examine(ctx, library, builtin.New(library, 1), project, path, seq, render.Span{End: seq.Length()})
+	ours := builtin.New(library, 1)
+	engines := map[string]render.Engine{ours.Name(): ours, olive.Name: olive.New(ours, olive.Options{})}
+	if engines[engine] == nil {
+		return usageError("there is no engine %q: use builtin or olive", engine)
+	}
+	report, err := render.Examine(ctx, library, engines[engine], project, path, seq, render.Span{End: seq.Length()})
 	if ctx.Err() != nil {
 		return &exitError{exitInterrupted, context.Cause(ctx)}
 	}

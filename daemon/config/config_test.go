@@ -71,6 +71,7 @@ master = "master.example:7480"
 state = "/s"
 cache = "/c"
 engines = ["builtin"]
+editor = "/opt/olive"
 threads = 4
 memory = "8GiB"
 nice = 19
@@ -83,7 +84,7 @@ stall_timeout = "1m"
 	night, parseErr := hours.Parse([]string{"mon-fri 19:00-07:00"})
 	wantWorker := Worker{
 		Name: "render-3", Master: "master.example:7480", State: "/s", Cache: "/c", Threads: 4, Memory: 8 << 30,
-		Nice: 19, IONice: "idle", Hours: night, Engines: []string{"builtin"}, OnStop: HandBack,
+		Nice: 19, IONice: "idle", Hours: night, Engines: []string{"builtin"}, Editor: "/opt/olive", OnStop: HandBack,
 		StopTimeout: 30 * time.Second, StallTimeout: time.Minute,
 	}
 	if err := errors.Join(err, parseErr); err != nil || !reflect.DeepEqual(w, wantWorker) {

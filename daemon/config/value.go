@@ -223,6 +223,23 @@ func (p path) set(v any) error {
 	return nil
 }
 
+// A program is looked for in the PATH, or is a path.
+type program struct{ to *string }
+
+func (p program) get() any { return *p.to }
+
+func (p program) set(v any) error {
+	s, err := text(v, *p.to)
+	switch {
+	case err != nil:
+		return err
+	case s == "" || strings.Contains(s, "/") && !filepath.IsAbs(s) || len(s) > maxPath:
+		return fmt.Errorf("is %q: must be a program's name, or a path that begins with /", s)
+	}
+	*p.to = s
+	return nil
+}
+
 const (
 	maxPath   = 4095
 	maxSocket = 107 // what a Unix socket's address holds, without the zero at its end

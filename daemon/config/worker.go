@@ -25,6 +25,7 @@ type Worker struct {
 	IONice  string         // "idle", "none" or "best-effort:0" to "best-effort:7"
 	Hours   hours.Schedule // in which it may work, by local time
 	Engines []string       // that it may use, none for all there are
+	Editor  string         // program of the engine olive: a name or a path
 
 	OnStop       string        // what becomes of the range in hand: Finish or HandBack
 	StopTimeout  time.Duration // for finishing before it is handed back
@@ -33,7 +34,7 @@ type Worker struct {
 
 func defaultWorker() Worker {
 	return Worker{
-		State: "/var/lib/olive-worker", Cache: "/var/cache/olive-worker",
+		Editor: "olive-editor", State: "/var/lib/olive-worker", Cache: "/var/cache/olive-worker",
 		Nice: 10, IONice: "best-effort:7",
 		OnStop: Finish, StopTimeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
@@ -47,6 +48,7 @@ func (w *Worker) keys() []key {
 		{"state", path{&w.State, maxPath}},
 		{"cache", path{&w.Cache, maxPath}},
 		{"engines", words{&w.Engines}},
+		{"editor", program{&w.Editor}},
 		{"threads", integer{&w.Threads, 0, 1024}},
 		{"memory", size{to: &w.Memory, min: least, max: 1 << 44, zero: true}},
 		{"nice", integer{&w.Nice, 0, 19}},

@@ -31,7 +31,7 @@ type job struct {
 	started time.Time
 	log     []Event
 	cuts    []int64            // of the sequence, until the job is entered
-	mark    string             // of the encoder, likewise
+	marks   []string           // of the encoder and the engine, likewise
 	remarks []string           // for the beginning of the log
 	joining context.CancelFunc // ends the join, nil when there is none
 	ended   chan struct{}      // closed after err is set

@@ -24,9 +24,10 @@ import (
 // Config is what a master needs to know. Library, Engine and Folder are required.
 type Config struct {
 	Library *media.Library
-	Engine  render.Engine // asked which effects it supports
-	Folder  string        // for the parts of unfinished jobs, a folder each
-	Policy  farm.Policy   // zero: the farm's defaults
+	Engine  render.Engine   // asked which effects it supports
+	More    []render.Engine // others that a request may name
+	Folder  string          // for the parts of unfinished jobs, a folder each
+	Policy  farm.Policy     // zero: the farm's defaults
 
 	Journal Journal       // nil: the state ends with the process
 	Farm    *farm.Farm    // what the journal has kept; nil: nothing

@@ -25,6 +25,7 @@ type Request struct {
 	Frames   *render.Span `json:"frames,omitempty"`   // nil: the whole sequence
 	Output   string       `json:"output"`             // path of the film
 
+	Engine    string      `json:"engine,omitempty"` // "": the master's own choice
 	Preset    string      `json:"preset,omitempty"` // "": h264
 	Colour    film.Colour `json:"colour,omitempty"`
 	VideoArgs []string    `json:"video_args,omitempty"` // replace the preset's codec arguments
@@ -101,6 +102,10 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 
 // prepare turns a request into a job with its plan.
 func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
+	engine, err := m.engine(r.Engine)
+	if err != nil {
+		return nil, err
+	}
 	project, digest, err := render.ReadProject(r.Project)
 	if err != nil {
 		return nil, err
@@ -117,7 +122,7 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	report, err := render.Examine(ctx, m.cfg.Library, m.cfg.Engine, project, r.Project, seq, span)
+	report, err := render.Examine(ctx, m.cfg.Library, engine, project, r.Project, seq, span)
 	if err != nil {
 		return nil, err
 	}
@@ -136,14 +141,16 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 		if err != nil {
 			return nil, err
 		}
-		j.mark = marks[r.Preset]
+		if mark := marks[r.Preset]; mark != "" {
+			j.marks = append(j.marks, mark)
+		}
 	}
 	path, err := filepath.Abs(r.Project)
 	if err != nil {
 		return nil, err
 	}
 	j.Plan = &render.Plan{
-		Engine: m.cfg.Engine.Name(), Project: path, Digest: digest, Sequence: seq.ID,
+		Engine: engine.Name(), Project: path, Digest: digest, Sequence: seq.ID,
 		Span: span, Media: report.Found(), Fonts: report.PlanFonts(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
 	return j, nil
@@ -235,9 +242,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 		First: j.Plan.Span.First, End: j.Plan.Span.End, FPS: j.Plan.FPS, Cuts: j.cuts,
 		Split: j.Request.Split, Sound: true, Engine: j.Plan.Engine, Data: data,
 	}
-	if j.mark != "" {
-		spec.Presets = []string{j.mark}
-	}
+	spec.Presets = append(j.marks, m.engineMark(j.Plan.Engine)...)
 	id, events, err := m.farm.Submit(now, spec)
 	if err != nil {
 		return 0, err

@@ -26,6 +26,7 @@ import (
 type Worker struct {
 	Spec   Spec
 	Engine render.Engine
+	More   []render.Engine // others that a plan may name
 	Master Master
 	Beats  time.Duration // time between beats; 0: half a second
 	Stall  time.Duration // time without a new frame after which a range is given up; 0: never
@@ -266,9 +267,13 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 		}
 		w.scene, w.digest = s, digest
 	}
-	draw := w.Engine.Video
+	engine, err := w.engine(t.Plan.Engine)
+	if err != nil {
+		return Delivery{}, err
+	}
+	draw := engine.Video
 	if t.Sound {
-		draw = w.Engine.Sound
+		draw = engine.Sound
 	}
 	err = guard(func() (err error) {
 		d.Notes, err = draw(ctx, w.scene, t.Span, out, progress)
@@ -278,6 +283,19 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 		d.Part, err = t.Plan.Verify(ctx, t.Span, t.Sound, out)
 	}
 	return d, err
+}
+
+// engine finds the engine of a plan.
+func (w *Worker) engine(name string) (render.Engine, error) {
+	for _, e := range w.More {
+		if e.Name() == name {
+			return e, nil
+		}
+	}
+	if name != "" && name != w.Engine.Name() {
+		return nil, fmt.Errorf("this worker has no engine %q", name)
+	}
+	return w.Engine, nil
 }
 
 // guard turns a panic into an error: a fault of an engine costs its range, not the other ranges,

@@ -55,7 +55,7 @@ func (e *Engine) Sound(ctx context.Context, s *render.Scene, span render.Span, o
 func (e *Engine) Video(ctx context.Context, s *render.Scene, span render.Span, out string, progress func(int64)) (notes []string, err error) {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
-	if err := e.checkFonts(ctx, s.Plan.Fonts); err != nil {
+	if err := e.CheckFonts(ctx, s.Plan.Fonts); err != nil {
 		return nil, err
 	}
 	pool := raster.NewPool(e.threads)

@@ -51,8 +51,8 @@ func (e *Engine) fontFor(ctx context.Context, q font.Query) (render.Font, error)
 	return render.Font{Asked: m.Asked, Bold: q.Bold, Italic: q.Italic, Family: m.Family, SHA256: sum, Substituted: m.Substituted}, nil
 }
 
-// checkFonts refuses to set a text in other letters than the rest of the film has.
-func (e *Engine) checkFonts(ctx context.Context, want []render.Font) error {
+// CheckFonts refuses to set a text in other letters than the rest of the film has.
+func (e *Engine) CheckFonts(ctx context.Context, want []render.Font) error {
 	for _, w := range want {
 		have, err := e.fontFor(ctx, font.Query{Family: w.Asked, Bold: w.Bold, Italic: w.Italic})
 		if err != nil {

@@ -381,11 +381,11 @@ func TestAnotherFontThanTheMastersIsRefused(t *testing.T) {
 	if err != nil || len(have) != 1 {
 		t.Fatal(have, err)
 	}
-	if err := e.checkFonts(t.Context(), have); err != nil {
+	if err := e.CheckFonts(t.Context(), have); err != nil {
 		t.Error(err)
 	}
 	have[0].SHA256 = strings.Repeat("0", 64)
-	if err := e.checkFonts(t.Context(), have); err == nil || !strings.Contains(err.Error(), "DejaVu Sans") {
+	if err := e.CheckFonts(t.Context(), have); err == nil || !strings.Contains(err.Error(), "DejaVu Sans") {
 		t.Errorf("another file: %v", err)
 	}
 }
