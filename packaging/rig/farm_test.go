@@ -54,7 +54,7 @@ func TestTwoMachines(t *testing.T) {
 	w.do(line...)
 	w.do("systemctl", "enable", "--now", "olive-worker")
 
-	m.do("olivectl", "submit", "--preset", "lossless", "--frames", "0:72", "--split", "4", "-o", "/srv/farm/film.mkv", "/srv/farm/project/demo.ove")
+	m.do("olivectl", "submit", "--preset", "lossless", "--frames", "0:240", "--split", "2", "-o", "/srv/farm/film.mkv", "/srv/farm/project/demo.ove")
 	busy := false
 	m.until("frames in the worker's status", func() bool {
 		busy = busy || strings.HasPrefix(w.property("olive-worker", "StatusText"), "renders ")

@@ -144,22 +144,36 @@ func (m *machine) active(unit, state string) {
 	m.until(unit+" to be "+state, func() bool { return m.property(unit, "ActiveState") == state })
 }
 
+// A listedJob is what "olivectl list --json" says of a job.
+type listedJob struct {
+	Job    int        `json:"job"`
+	State  farm.State `json:"state"`
+	Error  string     `json:"error"`
+	Output string     `json:"output"`
+	Total  int64      `json:"frames_total"`
+	Ranges []struct {
+		State farm.State `json:"state"`
+	} `json:"ranges"`
+}
+
 // job asks for a job of the farm. While the master starts there is no answer.
-func (m *machine) job(id int) (master.JobView, error) {
+func (m *machine) job(id int) (listedJob, error) {
 	out, err := m.Run(m.t.Context(), "olivectl", "list", "--json")
 	if err != nil {
-		return master.JobView{}, err
+		return listedJob{}, err
 	}
-	var view master.View
-	if err := json.Unmarshal([]byte(out), &view); err != nil {
-		return master.JobView{}, err
+	var list struct {
+		Jobs []listedJob `json:"jobs"`
 	}
-	for _, j := range view.Jobs {
-		if int(j.ID) == id {
+	if err := json.Unmarshal([]byte(out), &list); err != nil {
+		return listedJob{}, err
+	}
+	for _, j := range list.Jobs {
+		if j.Job == id {
 			return j, nil
 		}
 	}
-	return master.JobView{}, errors.New("the job is lost")
+	return listedJob{}, errors.New("the job is lost")
 }
 
 // completed waits until so many ranges of a job are completed.
@@ -195,7 +209,7 @@ func (m *machine) running(id int) {
 // film waits for a job to be done, and looks at its film and at its history: no range may have been rendered in vain.
 func (m *machine) film(id int) {
 	m.t.Helper()
-	var j master.JobView
+	var j listedJob
 	m.until(fmt.Sprintf("the film of job %d", id), func() bool {
 		var err error
 		j, err = m.job(id)
@@ -205,7 +219,7 @@ func (m *machine) film(id int) {
 		m.t.Fatalf("job %d is %s: %s", id, j.State, j.Error)
 	}
 	frames := m.do("ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", j.Output)
-	m.want("frames of "+j.Output, frames, fmt.Sprint(j.FramesTotal))
+	m.want("frames of "+j.Output, frames, fmt.Sprint(j.Total))
 	var log []master.Event
 	if err := json.Unmarshal([]byte(m.do("olivectl", "log", "--json", fmt.Sprint(id))), &log); err != nil {
 		m.t.Fatal(err)

@@ -185,6 +185,10 @@ func (s JoinSpec) args(output string) ([]string, error) {
 		args = append(args, s.Encoding.timescaleArgs()...)
 		args = append(args, "-moov_size", strconv.FormatInt(s.headerSize(), 10))
 	}
+	if isMatroska(muxers[ext]) {
+		// Its checksums cost as much time as the copying; every frame is compared anyway.
+		args = append(args, "-write_crc32", "0")
+	}
 	return append(args, "-f", muxers[ext], "file:"+output), nil
 }
 
