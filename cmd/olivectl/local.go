@@ -28,8 +28,8 @@ type local struct {
 }
 
 // localPolicy is for workers that share one machine and one fate: a failure there is hardly
-// cured by waiting.
-var localPolicy = farm.Policy{Bench: 50 * time.Millisecond, MaxFailures: 2}
+// cured by waiting, and all are as fast.
+var localPolicy = farm.Policy{Bench: 50 * time.Millisecond, MaxFailures: 2, Share: 1}
 
 // export makes all films and reports the first and worst thing that went wrong.
 func (l *local) export(ctx context.Context, requests []master.Request) error {

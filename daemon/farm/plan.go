@@ -9,8 +9,8 @@ import (
 //
 // An explicit split has its borders at even distances. Otherwise the length is what the worker
 // does in the policy's Target, at most Longest; an unmeasured worker gets Range, or what it does in
-// Target at the speed it had elsewhere if that is less. With several workers it is at most half of
-// the worker's share of the uncut rest (guided self-scheduling): all start at once, and towards the
+// Target at the speed it had elsewhere if that is less. With several workers it is at most the
+// policy's Share of the worker's share of the uncut rest (guided self-scheduling): all start at once, and towards the
 // end the ranges shrink, so that all end at about the same time. When that falls below MinFrames,
 // what is left is cut evenly into ranges of at least MinFrames. At last the border moves to the
 // nearest cut within Snap.
@@ -59,7 +59,7 @@ func (f *Farm) size(j *job, w *worker, rest int64) int64 {
 	}
 	if crew := f.crew(j); crew > 1 {
 		share := float64(speed) / (float64(mean) * float64(crew))
-		base = min(base, int64(float64(rest)*share/2))
+		base = min(base, int64(float64(rest)*share*p.Share))
 	}
 	if base < p.MinFrames {
 		return rest / max(1, rest/p.MinFrames)

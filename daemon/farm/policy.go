@@ -18,6 +18,9 @@ type Policy struct {
 	// MinFrames is the shortest range worth its start: 48. Only a job that is shorter, or an
 	// explicit split, has shorter ones.
 	MinFrames int64
+	// Share is how much of its share of the uncut rest a worker gets at once: 0.5, at most 1. Less
+	// evens out workers whose speeds differ or change, more costs fewer starts.
+	Share float64
 	// Snap is how far a border may move to meet a cut, as a share of its range: 0.2, at most 0.4.
 	// A negative value never moves one.
 	Snap float64
@@ -49,6 +52,7 @@ func (p Policy) withDefaults() Policy {
 		Longest:      cmp.Or(p.Longest, time.Minute),
 		Target:       cmp.Or(p.Target, time.Minute),
 		MinFrames:    max(1, cmp.Or(p.MinFrames, 48)),
+		Share:        min(max(0.05, cmp.Or(p.Share, 0.5)), 1),
 		Snap:         min(max(0, cmp.Or(p.Snap, 0.2)), 0.4),
 		MaxFailures:  cmp.Or(p.MaxFailures, 3),
 		Bench:        cmp.Or(p.Bench, time.Second),
