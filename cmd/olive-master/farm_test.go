@@ -120,7 +120,7 @@ func newFarm(t *testing.T, workers ...string) *testFarm {
 		t: t, net: newNetwork(t, append([]string{"master"}, workers...)...), bin: bin, dir: t.TempDir(),
 		running: map[string]*process{},
 	}
-	f.write("master.toml", fmt.Sprintf("listen = \":7480\"\nstate = %q\ncontrol = %q\n", f.path("master"), f.path("control.sock")))
+	f.write("master.toml", fmt.Sprintf("listen = \":7480\"\nstate = %q\ncontrol = %q\nbus = \"none\"\nspool = \"\"\n", f.path("master"), f.path("control.sock")))
 	f.client = control.NewClient(f.path("control.sock"))
 	t.Cleanup(f.client.Close)
 	f.startMaster()
@@ -213,7 +213,7 @@ func (f *testFarm) join(host string) {
 
 func (f *testFarm) startWorker(host string) {
 	f.t.Helper()
-	f.write(host+".toml", fmt.Sprintf("state = %q\ncache = %q\nthreads = 1\nnice = 0\nionice = \"none\"\n", f.path(host), f.path("cache")))
+	f.write(host+".toml", fmt.Sprintf("state = %q\ncache = %q\nthreads = 1\nbus = \"none\"\nnice = 0\nionice = \"none\"\n", f.path(host), f.path("cache")))
 	f.start(host, "olive-worker", "--config", f.path(host+".toml"))
 }
 

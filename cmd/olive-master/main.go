@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return checkStore(cfg, stdout, stderr)
 	}
 	log := systemd.NewLog(stderr)
-	if err := serve(ctx, cfg, log); err != nil {
+	if err := serve(ctx, *path, cfg, log); err != nil {
 		log.Error("olive-master ends", "error", err)
 		return exitFailed
 	}

@@ -10,12 +10,14 @@ import (
 	"path/filepath"
 	"runtime"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/bus/journal"
 	"olive-distributed/daemon/config"
 	"olive-distributed/daemon/control"
+	"olive-distributed/daemon/door"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
@@ -27,6 +29,7 @@ import (
 	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/machine"
+	"olive-distributed/dbus"
 )
 
 // farewell is how long what is under way may take when the master ends.
@@ -34,6 +37,8 @@ const farewell = 5 * time.Second
 
 // A daemon is the rooms of a running master.
 type daemon struct {
+	path      string // of the configuration
+	settings  sync.Mutex
 	cfg       config.Master
 	log       *slog.Logger
 	authority *pki.Authority
@@ -41,14 +46,17 @@ type daemon struct {
 	library   *media.Library
 	master    *master.Master
 	bus       *bus.Server
+	door      *door.Door
+	service   atomic.Pointer[dbus.MasterService] // nil: not on a bus
 }
 
 // serve runs a master until ctx ends.
-func serve(ctx context.Context, cfg config.Master, log *slog.Logger) error {
+func serve(ctx context.Context, path string, cfg config.Master, log *slog.Logger) error {
 	if err := film.CheckTools(ctx); err != nil {
 		return err
 	}
-	d := &daemon{cfg: cfg, log: log}
+	d := &daemon{path: path, cfg: cfg, log: log}
+	d.door = door.New(d, d.reload, log)
 	defer d.close()
 	if err := d.open(ctx); err != nil {
 		return err
@@ -83,10 +91,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err := os.MkdirAll(d.cfg.State, 0o700); err != nil {
 		return fmt.Errorf("make state folder: %w", err)
 	}
-	policy := farm.Policy{
-		Range: d.cfg.Farm.Range, LeaseTimeout: d.cfg.Farm.LeaseTimeout,
-		StallTimeout: d.cfg.Farm.StallTimeout, MaxFailures: d.cfg.Farm.MaxFailures,
-	}
+	policy := policyOf(d.cfg)
 	// A farm with certificates had a journal: one that is gone is not taken for a new one. So the
 	// journal is made first.
 	_, missing := os.Stat(filepath.Join(d.cfg.State, "pki", "ca.pem"))
@@ -104,8 +109,8 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	engine := builtin.New(d.library, runtime.GOMAXPROCS(0))
 	d.master, err = master.New(master.Config{
 		Library: d.library, Engine: engine, More: []render.Engine{olive.New(engine, olive.Options{})}, Folder: filepath.Join(d.cfg.State, "jobs"), Policy: policy,
-		Journal: d.journal, Farm: state, Keep: time.Duration(d.cfg.History.Days) * 24 * time.Hour,
-		Encoders: d.encoders(ctx), Observe: d.observe, Stop: d.stopWorker,
+		Journal: d.journal, Farm: state, Keep: keepOf(d.cfg),
+		Encoders: d.encoders(ctx), Observe: d.observe, Ended: d.door.Ended, Stop: d.stopWorker,
 	})
 	if err != nil {
 		return err
@@ -144,23 +149,30 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
 	defer closePort()
 	room(&callers, func() error { return d.bus.Serve(portCtx, port) })
-	room(&callers, func() error { return control.Serve(ctx, socket, d.master, d) })
+	room(&callers, func() error { return control.Serve(ctx, socket, d.master, members{d}) })
+	closeDoors, err := d.openDoors(ctx, func(f func() error) { room(&callers, f) })
+	if err != nil {
+		cancel(err)
+	}
 	stopBeat := make(chan struct{})
 	room(&callers, func() error {
 		systemd.Beat(stopBeat, func() (string, error) { return d.summary(masterCtx) })
 		return nil
 	})
-	d.log.Info("ready", "port", port.Addr(), "control", d.cfg.Control)
-	systemd.Ready()
+	if err == nil {
+		d.log.Info("ready", "port", port.Addr(), "control", d.cfg.Control, "bus", d.cfg.Bus, "spool", d.cfg.Spool)
+		systemd.Ready()
+	}
 	<-ctx.Done()
 	systemd.Stopping()
 	d.log.Info("stopping")
+	closeDoors()
 	close(stopBeat)
 	wait, done := context.WithTimeout(context.WithoutCancel(ctx), farewell)
 	defer done()
 	stopMaster() // whoever waits for work is sent home
 	rooms.Wait()
-	err := d.bus.Close(wait)
+	err = d.bus.Close(wait)
 	closePort()
 	callers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
@@ -205,123 +217,9 @@ func (d *daemon) encoders(ctx context.Context) func(context.Context) (map[string
 	}
 }
 
-// observe writes what happens to jobs into the log.
-func (d *daemon) observe(e master.Event) {
-	level := slog.LevelInfo
-	if e.Kind == "failed" || e.Kind == "range-failed" || e.Kind == "worker-lost" {
-		level = slog.LevelWarn
-	}
-	args := []any{"event", e.Kind}
-	if e.Job != 0 {
-		args = append(args, "job", e.Job)
-	}
-	if e.Worker != "" {
-		args = append(args, "worker", e.Worker)
-	}
-	if e.End != 0 {
-		args = append(args, "range", fmt.Sprintf("%d-%d", e.First, e.End))
-	}
-	d.log.Log(context.Background(), level, e.Text, args...)
-}
-
-// summary is the farm in a line, asked from the master's loop.
-func (d *daemon) summary(ctx context.Context) (string, error) {
-	v, err := d.master.View(ctx)
-	if err != nil {
-		return "", err
-	}
-	if v.Degraded != "" {
-		return "Nothing is taken now: " + v.Degraded, nil
-	}
-	running, waiting, speed := 0, 0, 0.0
-	for _, j := range v.Jobs {
-		switch j.State {
-		case farm.Running, farm.Joining:
-			running++
-			speed += j.Speed
-		case farm.Queued, farm.Paused:
-			waiting++
-		}
-	}
-	workers, busy := 0, 0
-	for _, w := range v.Workers {
-		if w.Live {
-			workers++
-		}
-		if w.Holds.Job != 0 {
-			busy++
-		}
-	}
-	return fmt.Sprintf("%d jobs running, %d waiting; %d workers, %d of them at work; %.1f frames/s", running, waiting, workers, busy, speed), nil
-}
-
-// tellHealth writes into the log that the journal stops or goes on.
-func (d *daemon) tellHealth(err error) {
-	if err != nil {
-		d.log.Error("nothing can be written down, so nothing is taken or handed out", "error", err, "event", "degraded")
-		return
-	}
-	d.log.Info("the journal goes on")
-}
-
 // stopWorker tells a worker to look whether its range is still wanted.
 func (d *daemon) stopWorker(name string, _ farm.RangeID) {
 	if err := d.bus.Notify(name, worker.NoticeNews, worker.NewsNotice{}); err != nil && !errors.Is(err, bus.ErrAway) {
 		d.log.Warn("tell a worker", "worker", name, "error", err)
 	}
-}
-
-var _ control.Members = (*daemon)(nil)
-
-// Invite implements [control.Members].
-func (d *daemon) Invite(_ context.Context, name string) (string, error) {
-	token, err := d.authority.NewToken(name, time.Now(), d.cfg.Join.TokenLifetime)
-	if err != nil {
-		return "", err
-	}
-	return fmt.Sprintf("olivectl join %s --token %s", d.address(), token.Reveal()), nil
-}
-
-// address is where other machines find this one.
-func (d *daemon) address() string {
-	host, port, err := net.SplitHostPort(d.cfg.Listen)
-	if err != nil {
-		return d.cfg.Listen
-	}
-	if ip := net.ParseIP(host); host == "" || ip.IsUnspecified() {
-		if host, err = os.Hostname(); err != nil {
-			host = "localhost"
-		}
-	}
-	return net.JoinHostPort(host, port)
-}
-
-// Revoke implements [control.Members]: first the certificate, so that nobody comes back, then the
-// connections, then what the farm knows.
-func (d *daemon) Revoke(ctx context.Context, name string) error {
-	if err := d.authority.Revoke(name, time.Now()); err != nil {
-		return err
-	}
-	d.bus.Disconnect(name)
-	if err := d.master.Dismiss(ctx, name); err != nil && !errors.Is(err, farm.ErrNoWorker) {
-		return err
-	}
-	return nil
-}
-
-// Enrolled implements [control.Members].
-func (d *daemon) Enrolled() []control.Enrolled {
-	var list []control.Enrolled
-	for _, w := range d.authority.Workers() {
-		e := control.Enrolled{Name: w.Name}
-		for _, c := range w.Certificates {
-			if c.Expires.After(e.Expires) {
-				e.Expires, e.Revoked = c.Expires, !c.Revoked.IsZero()
-			}
-		}
-		if len(w.Certificates) > 0 {
-			list = append(list, e)
-		}
-	}
-	return list
 }

@@ -66,7 +66,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(cfg.Memory)
 	}
-	if err := serve(ctx, cfg, log, signals); err != nil {
+	if err := serve(ctx, *path, cfg, log, signals); err != nil {
 		log.Error("olive-worker ends", "error", err)
 		return exitFailed
 	}

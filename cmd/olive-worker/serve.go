@@ -12,6 +12,7 @@ import (
 	"path/filepath"
 	"slices"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/bus"
@@ -29,7 +30,7 @@ import (
 )
 
 // serve renders until a signal, or until the master wants nothing of this worker any more.
-func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-chan os.Signal) error {
+func serve(ctx context.Context, path string, cfg config.Worker, log *slog.Logger, signals <-chan os.Signal) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if err := film.CheckTools(ctx); err != nil {
@@ -52,22 +53,30 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 		return err
 	}
 	poke := make(chan struct{}, 1)
-	client, err := connect(cfg, identity, log, poke)
+	d := &door{path: path, cfg: cfg, identity: identity, threads: spec.Threads, log: log}
+	client, err := connect(cfg, identity, log, poke, d)
 	if err != nil {
 		return err
 	}
 	defer client.Close()
 	w := &worker.Worker{
 		Spec: spec, Engine: engine, More: more, Master: worker.NewRemote(client),
-		Beats: beats, Stall: cfg.StallTimeout, Hours: schedule{cfg.Hours}, Poke: poke,
-		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) },
+		Beats: beats, Stall: cfg.StallTimeout, Hours: &d.hours, Poke: poke,
+		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) }, Changed: d.changed,
 	}
+	d.worker = w
+	d.hours.now.Store(&cfg.Hours)
+	shut, err := d.open(ctx, cancel)
+	if err != nil {
+		return err
+	}
+	defer shut()
 	var others sync.WaitGroup
 	others.Go(func() { renew(ctx, identity, log) })
 	others.Go(func() { obey(ctx, cfg, w, cancel, log, signals) })
 	log.Info("ready", "worker", spec.Name, "master", address(cfg, identity), "threads", spec.Threads, "encoders", len(spec.Presets))
 	stopBeat := make(chan struct{})
-	others.Go(func() { systemd.Beat(stopBeat, func() (string, error) { return w.Now(), nil }) })
+	others.Go(func() { systemd.Beat(stopBeat, func() (string, error) { return w.State().Text, nil }) })
 	systemd.Ready()
 	err = w.Run(ctx)
 	systemd.Stopping()
@@ -81,7 +90,7 @@ func serve(ctx context.Context, cfg config.Worker, log *slog.Logger, signals <-c
 }
 
 // connect begins to connect to the master. A notice of news pokes.
-func connect(cfg config.Worker, identity *pki.Identity, log *slog.Logger, poke chan<- struct{}) (*bus.Client, error) {
+func connect(cfg config.Worker, identity *pki.Identity, log *slog.Logger, poke chan<- struct{}, d *door) (*bus.Client, error) {
 	return bus.Dial(bus.ClientConfig{
 		Name: identity.Name(), Addr: address(cfg, identity), TLS: identity.ClientConfig(pki.ProtoBus, time.Now), Codes: worker.Codes(),
 		Notices: []bus.Notice{bus.OnNotice(worker.NoticeNews, func(worker.NewsNotice) {
@@ -91,6 +100,8 @@ func connect(cfg config.Worker, identity *pki.Identity, log *slog.Logger, poke c
 			}
 		})},
 		OnState: func(err error) {
+			d.connected.Store(err == nil)
+			d.changed()
 			if err != nil {
 				log.Warn("the master is away, rendering goes on", "error", err)
 				return
@@ -104,11 +115,16 @@ func address(cfg config.Worker, identity *pki.Identity) string {
 	return cmp.Or(cfg.Master, identity.Master())
 }
 
-// schedule makes the configured hours those of a worker.
-type schedule struct{ hours.Schedule }
+// schedule makes the configured hours, which may change, those of a worker.
+type schedule struct {
+	now atomic.Pointer[hours.Schedule]
+}
 
 // Open implements [worker.Hours].
-func (s schedule) Open(t time.Time) (bool, time.Time) { return s.Schedule.Open(t), s.Schedule.Next(t) }
+func (s *schedule) Open(t time.Time) (bool, time.Time) {
+	now := s.now.Load()
+	return now.Open(t), now.Next(t)
+}
 
 // beats is the time between two signs of life; the master waits some of them.
 const beats = time.Second

@@ -42,6 +42,8 @@ func TestEverySettingCanBeSet(t *testing.T) {
 listen = "[::1]:7481"
 state = "/srv/olive/"
 control = "/run/o.sock"
+bus = "unix:path=/run/bus"
+spool = ""
 media.transport = "local"
 history = { days = 7 }
 [farm]
@@ -56,7 +58,7 @@ certificate_days = 30
 connections = 20
 journal = "100 MiB"
 `))
-	want := Master{Listen: "[::1]:7481", State: "/srv/olive", Control: "/run/o.sock"}
+	want := Master{Listen: "[::1]:7481", State: "/srv/olive", Control: "/run/o.sock", Bus: "unix:path=/run/bus"}
 	want.Media.Transport = "local"
 	want.History.Days = 7
 	want.Farm.Range, want.Farm.LeaseTimeout, want.Farm.StallTimeout, want.Farm.MaxFailures = 10*time.Second, time.Minute, time.Hour, 5
@@ -68,6 +70,7 @@ journal = "100 MiB"
 	w, err := LoadWorker(write(t, `
 name = "render-3"
 master = "master.example:7480"
+bus = "none"
 state = "/s"
 cache = "/c"
 engines = ["builtin"]
@@ -83,7 +86,7 @@ stall_timeout = "1m"
 `))
 	night, parseErr := hours.Parse([]string{"mon-fri 19:00-07:00"})
 	wantWorker := Worker{
-		Name: "render-3", Master: "master.example:7480", State: "/s", Cache: "/c", Threads: 4, Memory: 8 << 30,
+		Name: "render-3", Master: "master.example:7480", Bus: NoBus, State: "/s", Cache: "/c", Threads: 4, Memory: 8 << 30,
 		Nice: 19, IONice: "idle", Hours: night, Engines: []string{"builtin"}, Editor: "/opt/olive", OnStop: HandBack,
 		StopTimeout: 30 * time.Second, StallTimeout: time.Minute,
 	}
@@ -123,6 +126,7 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 		"no such word":                   {"on_stop = \"stop\"", "1:11: on_stop is \"stop\": must be \"finish\" or \"hand-back\""},
 		"relative path":                  {"state = \"var\"", "1:9: state is \"var\": must be a path that begins with /"},
 		"long socket path":               {"control = \"/" + strings.Repeat("x", 107) + "\"", "1:11: control has 108 bytes: must be a path of at most 107"},
+		"a bus that is no address":       {"bus = \"session\"", "1:7: bus is \"session\": must be \"system\", \"none\" or an address such as"},
 		"zero in a path":                 {"state = \"/a\\u0000\"", "1:9: state must not have control characters in it"},
 		"no port":                        {"master = \"host\"", "1:10: master is \"host\": must be HOST:PORT"},
 		"port out of range":              {"master = \"host:65536\"", "1:10: master has the port \"65536\": must be from 1 to 65535"},

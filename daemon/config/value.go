@@ -204,7 +204,8 @@ func quoted(words []string) string {
 // A path is absolute: a daemon's working directory is nobody's business.
 type path struct {
 	to      *string
-	longest int // bytes
+	longest int  // bytes
+	none    bool // "" is one
 }
 
 func (p path) get() any { return *p.to }
@@ -214,6 +215,9 @@ func (p path) set(v any) error {
 	switch {
 	case err != nil:
 		return err
+	case s == "" && p.none:
+		*p.to = ""
+		return nil
 	case !filepath.IsAbs(s):
 		return fmt.Errorf("is %q: must be a path that begins with /", s)
 	case len(s) > p.longest:
@@ -237,6 +241,28 @@ func (p program) set(v any) error {
 		return fmt.Errorf("is %q: must be a program's name, or a path that begins with /", s)
 	}
 	*p.to = s
+	return nil
+}
+
+// Values of a bus that are no address.
+const (
+	SystemBus = "system"
+	NoBus     = "none"
+)
+
+type busAddress struct{ to *string }
+
+func (b busAddress) get() any { return *b.to }
+
+func (b busAddress) set(v any) error {
+	s, err := text(v, SystemBus)
+	if err != nil {
+		return err
+	}
+	if s != SystemBus && s != NoBus && !strings.HasPrefix(s, "unix:") {
+		return fmt.Errorf("is %q: must be %q, %q or an address such as %q", s, SystemBus, NoBus, "unix:path=/run/bus")
+	}
+	*b.to = s
 	return nil
 }
 

@@ -19,6 +19,7 @@ type Worker struct {
 	Master  string         // HOST:PORT, "" for the master that it has joined
 	State   string         // folder of the key and the certificate
 	Cache   string         // folder of indexes and remuxed media
+	Bus     string         // D-Bus on which the worker has its name: [SystemBus], [NoBus] or an address
 	Threads int            // to render with, 0 for all
 	Memory  int64          // bytes to render with, 0 for all
 	Nice    int            // 0 to 19, larger is more modest
@@ -34,7 +35,7 @@ type Worker struct {
 
 func defaultWorker() Worker {
 	return Worker{
-		Editor: "olive-editor", State: "/var/lib/olive-worker", Cache: "/var/cache/olive-worker",
+		Editor: "olive-editor", State: "/var/lib/olive-worker", Cache: "/var/cache/olive-worker", Bus: SystemBus,
 		Nice: 10, IONice: "best-effort:7",
 		OnStop: Finish, StopTimeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
@@ -45,8 +46,9 @@ func (w *Worker) keys() []key {
 	return []key{
 		{"name", name{&w.Name}},
 		{"master", address{&w.Master, false}},
-		{"state", path{&w.State, maxPath}},
-		{"cache", path{&w.Cache, maxPath}},
+		{"state", path{to: &w.State, longest: maxPath}},
+		{"bus", busAddress{&w.Bus}},
+		{"cache", path{to: &w.Cache, longest: maxPath}},
 		{"engines", words{&w.Engines}},
 		{"editor", program{&w.Editor}},
 		{"threads", integer{&w.Threads, 0, 1024}},

@@ -61,6 +61,9 @@ func New(p Policy) *Farm {
 	}
 }
 
+// SetPolicy changes the numbers behind the rules; what was decided stays.
+func (f *Farm) SetPolicy(p Policy) { f.policy = p.withDefaults() }
+
 // do records the event as of now: it is applied, completed with its consequences, and returned.
 func (f *Farm) do(now time.Time, e Event) (Event, error) {
 	e.At = now.UTC().Truncate(time.Millisecond)

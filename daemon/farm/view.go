@@ -9,7 +9,7 @@ import (
 // A JobView is a job as it is shown. It is a copy.
 type JobView struct {
 	ID        uint32
-	Spec      JobSpec // as submitted; its cuts, tidied, only from [Farm.Job]
+	Spec      JobSpec // as submitted; its data, and its cuts, tidied, only from [Farm.Job]
 	Priority  int
 	State     State
 	Submitted time.Time
@@ -56,7 +56,7 @@ func (f *Farm) Job(id uint32) (JobView, bool) {
 		return JobView{}, false
 	}
 	v := f.view(j)
-	v.Spec.Cuts = slices.Clone(j.Spec.Cuts)
+	v.Spec.Cuts, v.Spec.Data = slices.Clone(j.Spec.Cuts), slices.Clone(j.Spec.Data)
 	v.Ranges = make([]RangeView, len(j.Pieces))
 	for n := range j.Pieces {
 		v.Ranges[n] = j.viewRange(n)
@@ -88,7 +88,7 @@ func (j *job) viewRange(n int) RangeView {
 	return r
 }
 
-// Jobs shows all jobs by ID, without their ranges and cuts.
+// Jobs shows all jobs by ID, without their ranges, cuts and data.
 func (f *Farm) Jobs() []JobView {
 	views := make([]JobView, 0, len(f.jobs))
 	for _, id := range slices.Sorted(maps.Keys(f.jobs)) {
@@ -126,7 +126,7 @@ func (f *Farm) Worker(name string) (WorkerView, bool) {
 // view takes time linear in the ongoing ranges.
 func (f *Farm) view(j *job) JobView {
 	spec := j.Spec
-	spec.Cuts = nil
+	spec.Cuts, spec.Data = nil, nil
 	v := JobView{
 		ID: j.ID, Spec: spec.clone(), Priority: j.Priority, State: j.state(), Error: j.Reason,
 		Submitted: moment(j.Submitted), Started: moment(j.Started), Ended: moment(j.Ended),

@@ -17,6 +17,14 @@ func (m *Master) command(ctx context.Context, f func(now time.Time) ([]farm.Even
 	return err
 }
 
+// Configure changes the farm's policy, and how long jobs that have ended stay in the list.
+func (m *Master) Configure(ctx context.Context, p farm.Policy, keep time.Duration) error {
+	return m.call(ctx, func(time.Time) {
+		m.farm.SetPolicy(p)
+		m.cfg.Policy, m.cfg.Keep, m.hungry = p, keep, true
+	})
+}
+
 // Close says that no more jobs will be submitted: workers are sent home when all have ended.
 func (m *Master) Close(ctx context.Context) error {
 	return m.call(ctx, func(time.Time) { m.closing, m.hungry = true, true })

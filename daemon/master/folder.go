@@ -8,6 +8,7 @@ import (
 	"path/filepath"
 	"time"
 
+	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"olive-distributed/daemon/farm"
@@ -57,9 +58,29 @@ func lock(dir string) (*os.File, error) {
 
 // Files of a folder that are no parts.
 const (
-	lockName = "lock"
-	logName  = "log"
+	lockName    = "lock"
+	logName     = "log"
+	projectName = "project.ove"
 )
+
+// keepProject stores a project, durably, and returns its path: what is exported is what was
+// submitted, whatever becomes of the file that it came from.
+func (f *folder) keepProject(data []byte) (string, error) {
+	path := filepath.Join(f.dir, projectName)
+	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+		return "", fmt.Errorf("keep the project: %w", err)
+	}
+	for _, dir := range []string{f.dir, filepath.Dir(f.dir)} {
+		d, err := os.Open(dir)
+		if err == nil {
+			err = errors.Join(d.Sync(), d.Close())
+		}
+		if err != nil {
+			return "", fmt.Errorf("keep the project: %w", err)
+		}
+	}
+	return path, nil
+}
 
 // partName is the name of a range's part: one for each worker, since two may render the same range.
 func (j *job) partName(r farm.RangeView, worker string) string {

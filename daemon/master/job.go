@@ -30,6 +30,7 @@ type job struct {
 	folder  *folder
 	started time.Time
 	log     []Event
+	data    []byte             // the project, until the job's folder has it
 	cuts    []int64            // of the sequence, until the job is entered
 	marks   []string           // of the encoder and the engine, likewise
 	remarks []string           // for the beginning of the log
@@ -49,7 +50,8 @@ type Film struct {
 
 // recall takes the jobs of the restored farm in.
 func (m *Master) recall() error {
-	for _, v := range m.farm.Jobs() {
+	for _, short := range m.farm.Jobs() {
+		v, _ := m.farm.Job(short.ID)
 		j := &job{id: v.ID, started: v.Submitted, ended: make(chan struct{})}
 		if err := json.Unmarshal(v.Spec.Data, &j.order); err != nil {
 			return fmt.Errorf("read job %d of the journal: %w", v.ID, err)
@@ -59,7 +61,7 @@ func (m *Master) recall() error {
 		}
 		j.folder = &folder{dir: filepath.Join(m.cfg.Folder, j.Folder)}
 		j.log = j.folder.readLog()
-		m.jobs[v.ID] = j
+		m.enter(j)
 		switch v.State {
 		case farm.Done:
 			j.film = j.filmOf(v.Ended.Sub(v.Submitted))
@@ -126,6 +128,9 @@ func (m *Master) end(j *job, err error) {
 	// A failed job may be retried: in this process never, in a daemon until it is forgotten.
 	j.folder.release(err != nil && !errors.Is(err, ErrCancelled) && (j.Request.Resume || m.cfg.Journal != nil))
 	close(j.ended)
+	if m.cfg.Ended != nil {
+		m.cfg.Ended(j.ending())
+	}
 }
 
 func (j *job) over() bool {
@@ -161,6 +166,7 @@ func (m *Master) drop(j *job) {
 	if j != nil {
 		j.folder.release(false)
 		delete(m.jobs, j.id)
+		delete(m.keys, j.Request.Key)
 	}
 }
 
@@ -188,7 +194,7 @@ func (j *job) keepLog(e Event) {
 // writeLog puts the job's log beside its film.
 func (j *job) writeLog() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.Plan.Project, j.Sequence, j.Plan.Span.First, j.Plan.Span.End, j.Plan.Encoding.Preset)
+	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.Request.Project, j.Sequence, j.Plan.Span.First, j.Plan.Span.End, j.Plan.Encoding.Preset)
 	for _, e := range j.log {
 		fmt.Fprintf(&b, "%s  %s\n", e.Time.Format(time.DateTime), e.Text)
 	}
@@ -198,6 +204,9 @@ func (j *job) writeLog() error {
 	}
 	defer f.discard()
 	if _, err := f.WriteString(b.String()); err != nil {
+		return fmt.Errorf("write log: %w", err)
+	}
+	if err := f.own(j.Request.Owner); err != nil {
 		return fmt.Errorf("write log: %w", err)
 	}
 	return f.publish(os.FileMode(0o644))

@@ -31,7 +31,7 @@ func (m *Master) startJoin(j *job) {
 	j.joining = cancel
 	m.joins.Go(func() {
 		defer cancel()
-		err := join(ctx, spec, j.Request.Output)
+		err := join(ctx, spec, j.Request.Output, j.Request.Owner)
 		// When the master has stopped, it abandons its jobs itself.
 		_ = m.call(context.Background(), func(now time.Time) { m.joined(now, j, err) })
 	})
@@ -74,7 +74,7 @@ func (j *job) joinSpec(view farm.JobView) film.JoinSpec {
 
 // join makes the film and puts it in its place. Until then the target folder shows nothing of
 // it, even after a power cut: the file has no name before it is complete.
-func join(ctx context.Context, spec film.JoinSpec, output string) error {
+func join(ctx context.Context, spec film.JoinSpec, output string, owner uint32) error {
 	f, err := create(output)
 	if err != nil {
 		return fmt.Errorf("write film: %w", err)
@@ -83,6 +83,9 @@ func join(ctx context.Context, spec film.JoinSpec, output string) error {
 	spec.Output, spec.Into = output, f.openPath()
 	if err := film.Join(ctx, spec); err != nil {
 		return fmt.Errorf("join %s: %w", filepath.Base(output), err)
+	}
+	if err := f.own(owner); err != nil {
+		return fmt.Errorf("give the film to its owner: %w", err)
 	}
 	return f.publish(0o644)
 }

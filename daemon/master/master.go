@@ -40,6 +40,7 @@ type Config struct {
 	// Verify checks a part that a worker has reported; nil: [render.Plan.Verify].
 	Verify func(ctx context.Context, p *render.Plan, span render.Span, sound bool, path string) (film.Part, error)
 
+	Ended   func(Ending)                        // called for each job that has ended, durably; must not wait; nil: nobody listens
 	Observe func(Event)                         // called for each event, from one goroutine; nil: nobody listens
 	Stop    func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
 }
@@ -81,12 +82,13 @@ type Master struct {
 	ctx     context.Context
 	farm    *farm.Farm
 	jobs    map[uint32]*job
-	unsaved []farm.Event // of this turn
-	thens   []func()     // answers of this turn
-	batches []batch      // on their way to the journal
-	waiters []*waiter    // workers without work
-	hungry  bool         // there may be work for them
-	fed     time.Time    // when they were last looked at
+	keys    map[string]*job // those that have one
+	unsaved []farm.Event    // of this turn
+	thens   []func()        // answers of this turn
+	batches []batch         // on their way to the journal
+	waiters []*waiter       // workers without work
+	hungry  bool            // there may be work for them
+	fed     time.Time       // when they were last looked at
 	tidied  time.Time
 	closing bool // no more jobs will come
 }
@@ -96,7 +98,7 @@ type Master struct {
 func New(cfg Config) (*Master, error) {
 	m := &Master{
 		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
-		farm: cfg.Farm, jobs: map[uint32]*job{},
+		farm: cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{},
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)

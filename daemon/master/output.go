@@ -67,6 +67,14 @@ func (f *newFile) publish(mode os.FileMode) error {
 	return d.Sync()
 }
 
+// own gives the file to the user whom the job belongs to; only root can.
+func (f *newFile) own(uid uint32) error {
+	if os.Geteuid() != 0 || uid == 0 {
+		return nil
+	}
+	return f.Chown(int(uid), -1)
+}
+
 func (f *newFile) link(name string) error {
 	err := unix.Linkat(unix.AT_FDCWD, f.openPath(), unix.AT_FDCWD, name, unix.AT_SYMLINK_FOLLOW)
 	if err != nil {

@@ -37,6 +37,13 @@ type Request struct {
 	IgnoreUnsupported bool   `json:"ignore_unsupported,omitempty"` // leave out effects that the engine does not know
 	IgnoreMissing     bool   `json:"ignore_missing,omitempty"`     // clips whose medium cannot be used show nothing
 	Resume            bool   `json:"resume,omitempty"`             // use parts of an earlier try of this user, and keep them when this one is stopped
+
+	// Key names the request for ever: a second one with the same key gets the job of the first.
+	Key string `json:"key,omitempty"`
+	// Data is the project; nil: it is read from Project, which otherwise only says beside what its media lie.
+	Data []byte `json:"-"`
+	// Allow is asked for each file that the export would read and refuses the job; nil: all may be read.
+	Allow func(path string) error `json:"-"`
 }
 
 // A RefusedError says why a project is not exported, before any work was done.
@@ -48,13 +55,24 @@ type RefusedError struct {
 func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %v", e.Project, e.Err) }
 func (e *RefusedError) Unwrap() error { return e.Err }
 
+// A MissingError refuses a project whose media cannot be used.
+type MissingError struct{ text string }
+
+func (e *MissingError) Error() string { return e.text }
+
+// ErrDegraded means that nothing can be written down at the moment.
+var ErrDegraded = errors.New("nothing can be submitted now")
+
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
-// wrong with the project or the request.
+// wrong with the project or the request; it may wrap a [*MissingError], or what Allow has said.
 func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 	if m.cfg.Journal != nil {
 		if err := m.cfg.Journal.Health(); err != nil {
-			return 0, fmt.Errorf("nothing can be submitted now: %w", err)
+			return 0, fmt.Errorf("%w: %w", ErrDegraded, err)
 		}
+	}
+	if id, _, err := m.Find(ctx, r.Key); id != 0 || err != nil {
+		return id, err
 	}
 	r.Preset = cmp.Or(r.Preset, "h264")
 	j, err := m.prepare(ctx, &r)
@@ -71,6 +89,7 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 	if err != nil {
 		return 0, fmt.Errorf("export %s: %w", r.Project, err)
 	}
+	j.data = nil
 	id, err := ask(ctx, m, func(now time.Time) (uint32, error) { return m.add(now, j, have) })
 	if err != nil && !errors.Is(err, context.Cause(ctx)) { // else nobody knows, and the next start tidies up
 		j.folder.release(r.Resume)
@@ -83,7 +102,12 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error) {
 	if m.cfg.Journal != nil {
 		j.Folder = rand.Text()
-		j.folder, err = makeFolder(filepath.Join(m.cfg.Folder, j.Folder))
+		if j.folder, err = makeFolder(filepath.Join(m.cfg.Folder, j.Folder)); err != nil {
+			return nil, err
+		}
+		if j.Plan.Project, err = j.folder.keepProject(j.data); err != nil {
+			j.folder.release(false)
+		}
 		return nil, err
 	}
 	j.Folder = j.Plan.Fingerprint()[:24]
@@ -106,7 +130,13 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
-	project, digest, err := render.ReadProject(r.Project)
+	data := r.Data
+	if data == nil {
+		if data, err = render.ReadFile(r.Project); err != nil {
+			return nil, err
+		}
+	}
+	project, digest, err := render.ParseProject(data)
 	if err != nil {
 		return nil, err
 	}
@@ -126,10 +156,14 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err != nil {
 		return nil, err
 	}
+	if err := allow(r, report); err != nil {
+		return nil, err
+	}
 	if err := report.Crowded(); err != nil {
 		return nil, fmt.Errorf("sequence %q: %w", seq.Name, err)
 	}
-	j := &job{order: order{Request: *r, Sequence: seq.Name}, cuts: seq.Cuts(), started: time.Now(), ended: make(chan struct{})}
+	j := &job{order: order{Request: *r, Sequence: seq.Name}, data: data, cuts: seq.Cuts(), started: time.Now(), ended: make(chan struct{})}
+	j.Request.Data, j.Request.Allow = nil, nil
 	if err := j.judge(report); err != nil {
 		return nil, err
 	}
@@ -145,15 +179,27 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 			j.marks = append(j.marks, mark)
 		}
 	}
-	path, err := filepath.Abs(r.Project)
-	if err != nil {
+	if j.Request.Project, err = filepath.Abs(r.Project); err != nil {
 		return nil, err
 	}
 	j.Plan = &render.Plan{
-		Engine: engine.Name(), Project: path, Digest: digest, Sequence: seq.ID,
+		Engine: engine.Name(), Project: j.Request.Project, Digest: digest, Sequence: seq.ID,
 		Span: span, Media: report.Found(), Fonts: report.PlanFonts(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
 	return j, nil
+}
+
+// allow asks whether the job's files may be read. What it hears comes before all that is known of them.
+func allow(r *Request, report *render.Report) error {
+	if r.Allow == nil {
+		return nil
+	}
+	for _, file := range report.Files() {
+		if err := r.Allow(file); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // chooseSpan checks the frames that are asked for.
@@ -215,7 +261,11 @@ func (j *job) judge(report *render.Report) error {
 	if len(report.Unsupported) > 0 && !j.Request.IgnoreUnsupported {
 		hint += "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
 	}
-	return fmt.Errorf("cannot be exported as it is:\n  %s%s", strings.Join(wrong, "\n  "), hint)
+	text := fmt.Sprintf("cannot be exported as it is:\n  %s%s", strings.Join(wrong, "\n  "), hint)
+	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
+		return &MissingError{text}
+	}
+	return errors.New(text)
 }
 
 // places lists where something is used, the first few.
@@ -233,6 +283,10 @@ func places(uses []render.Use) string {
 
 // add enters a prepared job, with the parts kept from an earlier try.
 func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
+	if first := m.keys[j.Request.Key]; first != nil { // submitted twice at the same time
+		j.folder.release(false)
+		return first.id, nil
+	}
 	data, err := json.Marshal(j.order)
 	if err != nil {
 		return 0, err
@@ -249,7 +303,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 	}
 	j.id = id
 	j.log = j.folder.readLog()
-	m.jobs[id] = j
+	m.enter(j)
 	m.record(events)
 	m.restore(now, j, have)
 	return id, nil

@@ -13,13 +13,15 @@ import (
 type View struct {
 	Jobs     []JobView
 	Workers  []farm.WorkerView
-	Degraded string // why nothing is accepted at the moment, "" when all is well
+	Held     map[string]farm.RangeView // by worker, what it is at
+	Degraded string                    // why nothing is accepted at the moment, "" when all is well
 }
 
 // A JobView is a job as it is shown, its ranges included.
 type JobView struct {
 	farm.JobView
-	Output string
+	Project string
+	Output  string
 }
 
 // View returns the present state.
@@ -28,16 +30,62 @@ func (m *Master) View(ctx context.Context) (View, error) {
 		var v View
 		for _, short := range m.farm.Jobs() {
 			full, _ := m.farm.Job(short.ID)
-			v.Jobs = append(v.Jobs, JobView{JobView: full, Output: m.jobs[short.ID].Request.Output})
+			v.Jobs = append(v.Jobs, m.show(full))
 		}
-		v.Workers = m.farm.Workers()
-		if m.cfg.Journal != nil {
-			if err := m.cfg.Journal.Health(); err != nil {
-				v.Degraded = err.Error()
-			}
-		}
+		m.surround(&v)
 		return v
 	})
+}
+
+// Overview is View without the jobs' ranges.
+func (m *Master) Overview(ctx context.Context) (View, error) {
+	return peek(ctx, m, func(time.Time) View {
+		var v View
+		for _, short := range m.farm.Jobs() {
+			v.Jobs = append(v.Jobs, m.show(short))
+		}
+		m.surround(&v)
+		return v
+	})
+}
+
+// Job shows one job. Errors: [farm.ErrNoJob].
+func (m *Master) Job(ctx context.Context, id uint32) (JobView, error) {
+	v, err := peek(ctx, m, func(time.Time) *JobView {
+		full, ok := m.farm.Job(id)
+		if !ok {
+			return nil
+		}
+		v := m.show(full)
+		return &v
+	})
+	switch {
+	case err != nil:
+		return JobView{}, err
+	case v == nil:
+		return JobView{}, fmt.Errorf("job %d: %w", id, farm.ErrNoJob)
+	}
+	return *v, nil
+}
+
+func (m *Master) show(v farm.JobView) JobView {
+	j := m.jobs[v.ID]
+	return JobView{JobView: v, Project: j.Request.Project, Output: j.Request.Output}
+}
+
+// surround adds what is not of one job.
+func (m *Master) surround(v *View) {
+	v.Workers, v.Held = m.farm.Workers(), map[string]farm.RangeView{}
+	for _, w := range v.Workers {
+		if r, ok := m.farm.Range(w.Holds); ok {
+			v.Held[w.Spec.Name] = r
+		}
+	}
+	if m.cfg.Journal != nil {
+		if err := m.cfg.Journal.Health(); err != nil {
+			v.Degraded = err.Error()
+		}
+	}
 }
 
 // Log returns what has happened to a job. Errors: [farm.ErrNoJob].

@@ -8,6 +8,7 @@ import (
 	"io/fs"
 	"maps"
 	"math"
+	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -35,6 +36,7 @@ type MediaUse struct {
 	Problem string   `json:"problem,omitempty"` // why it cannot be used
 	Uses    []Use    `json:"uses"`
 	media   []Medium // the file, and its proxy if there is one
+	files   []string // that are read for it
 }
 
 // An EffectUse is an effect with the clips that have it.
@@ -86,6 +88,15 @@ func (r *Report) Found() []Medium {
 		}
 	}
 	return found
+}
+
+// Files lists every file that was found and would be read, whether it can be used or not.
+func (r *Report) Files() []string {
+	var files []string
+	for _, m := range r.Media {
+		files = append(files, m.files...)
+	}
+	return files
 }
 
 // Examine looks through everything that the span of seq shows or sounds: it finds the media
@@ -270,6 +281,7 @@ func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Proje
 			return err
 		}
 		use.Path, use.media = m.Path, append(x.proxy(f, projectFile), m)
+		use.files = filesOf(f, use.media)
 		return x.probe(ctx, lib, f, m.Path)
 	}
 	if first == nil || errors.Is(first, fs.ErrNotExist) {
@@ -277,6 +289,32 @@ func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Proje
 	}
 	return first
 }
+
+// filesOf lists the files of media: of an image sequence, the pictures without a gap.
+func filesOf(f *ove.Footage, media []Medium) []string {
+	var files []string
+	for _, m := range media {
+		if m.Proxy || !f.IsImageSequence() {
+			files = append(files, m.Path)
+			continue
+		}
+		first, begun := firstFile(f, m.Path), false
+		for n := f.StartNumber; n < f.StartNumber+maxPictures; n++ {
+			file := fmt.Sprintf(m.Path, n)
+			if begun = begun || file == first; !begun {
+				continue
+			}
+			if _, err := os.Lstat(file); err != nil {
+				break
+			}
+			files = append(files, file)
+		}
+	}
+	return files
+}
+
+// maxPictures bounds an image sequence: 11 hours at 25 frames/s.
+const maxPictures = 1_000_000
 
 // proxy returns the proxy that Olive would show, if there is one. Olive looks from its working
 // directory, which for a project that was opened by a double click is the project's.

@@ -74,10 +74,15 @@ const MaxProject = 64 << 20
 
 // ReadProject reads a project file and its SHA-256. Its errors do not name the file.
 func ReadProject(path string) (*ove.Project, string, error) {
-	data, err := readRegular(path)
+	data, err := ReadFile(path)
 	if err != nil {
 		return nil, "", err
 	}
+	return ParseProject(data)
+}
+
+// ParseProject is ReadProject for a file that has been read.
+func ParseProject(data []byte) (*ove.Project, string, error) {
 	p, err := ove.Parse(bytes.NewReader(data))
 	if err != nil {
 		return nil, "", err
@@ -94,9 +99,9 @@ func Choose(p *ove.Project, name string) (*ove.Sequence, error) {
 	return p.Sequence(name)
 }
 
-// readRegular reads a regular file of at most MaxProject bytes; a FIFO or a device is not even
-// opened for reading.
-func readRegular(path string) ([]byte, error) {
+// ReadFile reads a regular file of at most MaxProject bytes; a FIFO or a device is not even
+// opened for reading. Its errors do not name the file.
+func ReadFile(path string) ([]byte, error) {
 	info, err := os.Stat(path)
 	if err != nil {
 		return nil, unnamed(err)
@@ -186,14 +191,16 @@ func stat(f *ove.Footage, path string, proxy bool) (Medium, error) {
 	return Medium{Footage: f.ID, Proxy: proxy, Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano()}, nil
 }
 
+// firstTries is how many numbers ffmpeg tries for the first picture of a sequence.
+const firstTries = 5
+
 // firstFile is the path itself, or the first picture of an image sequence: ffmpeg looks for it
 // at the start number and the four after that.
 func firstFile(f *ove.Footage, path string) string {
 	if !f.IsImageSequence() {
 		return path
 	}
-	const tries = 5
-	for n := range tries {
+	for n := range firstTries {
 		file := fmt.Sprintf(path, f.StartNumber+n)
 		if _, err := os.Stat(file); err == nil {
 			return file

@@ -87,6 +87,28 @@ func (s *Spool) release(path string) {
 	s.mu.Unlock()
 }
 
+// Promise finds a name in outgoing for a film that is not one of a drop, and keeps it from drops until
+// [Spool.Free].
+func (s *Spool) Promise(project, ext string) (path string, err error) {
+	name, err := s.reserve(outgoing, stem(clean(filepath.Base(project))), ext, ext+".log", ".log")
+	if err != nil {
+		return "", fmt.Errorf("find a name for the film: %w", err)
+	}
+	return s.path(outgoing, name), nil
+}
+
+// Keep promises a name in outgoing again, after a restart. Other paths are nothing to it.
+func (s *Spool) Keep(path string) {
+	if filepath.Dir(path) == s.path(outgoing) {
+		s.mu.Lock()
+		s.taken[path] = true
+		s.mu.Unlock()
+	}
+}
+
+// Free ends a promise.
+func (s *Spool) Free(path string) { s.release(path) }
+
 // move renames without overwriting anything.
 func move(from, to string) error {
 	err := unix.Renameat2(unix.AT_FDCWD, from, unix.AT_FDCWD, to, unix.RENAME_NOREPLACE)

@@ -7,14 +7,6 @@ import (
 	"time"
 )
 
-// Drain lets Run end after the task in hand.
-func (w *Worker) Drain() { w.drain.Do(func() { close(w.draining()) }) }
-
-func (w *Worker) draining() chan struct{} {
-	w.once.Do(func() { w.drained = make(chan struct{}) })
-	return w.drained
-}
-
 // unlessDrained calls the master, and gives up when the worker is drained and patience is over.
 func (w *Worker) unlessDrained(ctx context.Context, patience time.Duration, call func(context.Context) error) error {
 	ctx, cancel := context.WithCancelCause(ctx)
@@ -22,7 +14,7 @@ func (w *Worker) unlessDrained(ctx context.Context, patience time.Duration, call
 	var watch sync.WaitGroup
 	watch.Go(func() {
 		select {
-		case <-w.draining():
+		case <-w.control.draining():
 		case <-answered:
 			return
 		}

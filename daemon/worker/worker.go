@@ -36,10 +36,11 @@ type Worker struct {
 	Trouble func(error)
 	Poke    <-chan struct{} // asks for a beat at once, since the master has news; nil: never
 
-	once    sync.Once
-	drain   sync.Once
-	drained chan struct{}
-	now     atomic.Value  // string: what it does
+	// Changed is called when the [Worker.State] has another Activity; it must not wait. nil: nobody listens.
+	Changed func()
+
+	control control
+	now     atomic.Pointer[activity]
 	scene   *render.Scene // of the last task: tasks of one job share its plan
 	digest  string
 }
@@ -50,12 +51,6 @@ type Hours interface {
 	Open(t time.Time) (open bool, until time.Time)
 }
 
-// Now tells in a line what the worker does.
-func (w *Worker) Now() string {
-	s, _ := w.now.Load().(string)
-	return cmp.Or(s, "starts")
-}
-
 // farewell is how long a worker that ends waits for its master to hear of it.
 const farewell = 2 * time.Second
 
@@ -63,7 +58,7 @@ const farewell = 2 * time.Second
 // never will. When the context ends it gives the task in hand back.
 func (w *Worker) Run(ctx context.Context) error {
 	for {
-		if err := w.waitForHours(ctx); err != nil {
+		if err := w.waitForTurn(ctx); err != nil {
 			return w.finish(ctx, err)
 		}
 		if err := w.hello(ctx); err != nil {
@@ -71,16 +66,17 @@ func (w *Worker) Run(ctx context.Context) error {
 		}
 		err := w.shift(ctx)
 		w.leave(ctx)
-		if !errors.Is(err, errHours) {
+		if !errors.Is(err, errHours) && !errors.Is(err, errPaused) {
 			return w.finish(ctx, err)
 		}
 	}
 }
 
-// errDrained ends a worker that was asked to end, errHours one shift of it.
+// errDrained ends a worker that was asked to end, the others one shift of it.
 var (
 	errDrained = errors.New("drained")
 	errHours   = errors.New("the hours are over")
+	errPaused  = errors.New("paused")
 )
 
 // finish turns the reason why Run ends into its answer.
@@ -107,40 +103,6 @@ func (w *Worker) leave(ctx context.Context) {
 	_ = w.Master.Goodbye(ctx, w.Spec.Name) // otherwise the lease runs out
 }
 
-// waitForHours blocks outside the hours.
-func (w *Worker) waitForHours(ctx context.Context) error {
-	for w.Hours != nil {
-		open, until := w.Hours.Open(time.Now())
-		if open {
-			return nil
-		}
-		w.now.Store("rests until " + until.Format(time.DateTime))
-		if err := w.sleep(ctx, until); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// sleep waits for a moment, at most some time: clocks are set.
-func (w *Worker) sleep(ctx context.Context, until time.Time) error {
-	const most = time.Minute
-	wait := most
-	if !until.IsZero() {
-		wait = min(most, max(time.Until(until), time.Millisecond))
-	}
-	timer := time.NewTimer(wait)
-	defer timer.Stop()
-	select {
-	case <-timer.C:
-		return nil
-	case <-w.draining():
-		return errDrained
-	case <-ctx.Done():
-		return context.Cause(ctx)
-	}
-}
-
 // shift does tasks until something ends it.
 func (w *Worker) shift(ctx context.Context) error {
 	for {
@@ -151,7 +113,7 @@ func (w *Worker) shift(ctx context.Context) error {
 		switch {
 		case err == nil:
 			continue
-		case ctx.Err() != nil, errors.Is(err, errDrained), errors.Is(err, errHours), errors.Is(err, ErrClosed):
+		case ctx.Err() != nil, errors.Is(err, errDrained), errors.Is(err, errHours), errors.Is(err, errPaused), errors.Is(err, ErrClosed):
 			return err
 		case !errors.Is(err, ErrStranger):
 			if w.Trouble != nil {
@@ -173,7 +135,7 @@ const troublePause = 2 * time.Second
 // ask waits for the next task, no longer than the worker wants one.
 func (w *Worker) ask(ctx context.Context) (*Task, error) {
 	select {
-	case <-w.draining(): // a master with work would answer before the goroutine below has looked
+	case <-w.control.draining(): // a master with work would answer before the goroutine below has looked
 		return nil, errDrained
 	default:
 	}
@@ -189,7 +151,22 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 			defer stop.Stop()
 		}
 	}
-	w.now.Store("waits for work")
+	paused, turned := w.control.paused()
+	if paused {
+		return nil, errPaused
+	}
+	watched := make(chan struct{})
+	defer func() { <-watched }()
+	defer cancel(nil)
+	go func() {
+		defer close(watched)
+		select {
+		case <-turned:
+			cancel(errPaused)
+		case <-ctx.Done():
+		}
+	}()
+	w.say(&activity{State: State{Activity: Waiting, Text: "waits for work"}})
 	var t *Task
 	err := w.unlessDrained(ctx, 0, func(ctx context.Context) (err error) {
 		t, err = w.Master.Next(ctx, w.Spec.Name)
@@ -224,7 +201,7 @@ func (w *Worker) render(ctx context.Context, t *Task) (Delivery, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var p progress
-	w.now.Store("renders " + t.String())
+	w.say(&activity{State: State{Activity: Rendering, Text: "renders " + t.String(), Task: t}, progress: &p})
 	var beats sync.WaitGroup
 	beats.Go(func() { w.beat(ctx, cancel, t, &p) })
 	defer beats.Wait()
