@@ -46,23 +46,6 @@ type Request struct {
 	Allow func(path string) error `json:"-"`
 }
 
-// A RefusedError says why a project is not exported, before any work was done.
-type RefusedError struct {
-	Project string
-	Err     error
-}
-
-func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %v", e.Project, e.Err) }
-func (e *RefusedError) Unwrap() error { return e.Err }
-
-// A MissingError refuses a project whose media cannot be used.
-type MissingError struct{ text string }
-
-func (e *MissingError) Error() string { return e.text }
-
-// ErrDegraded means that nothing can be written down at the moment.
-var ErrDegraded = errors.New("nothing can be submitted now")
-
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
 // wrong with the project or the request; it may wrap a [*MissingError], or what Allow has said.
 func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
