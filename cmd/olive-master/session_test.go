@@ -36,7 +36,7 @@ func TestSessions(t *testing.T) {
 			if err := os.Chmod(e.WorkDir, 0o755); err != nil { // for the session of another user
 				return err
 			}
-			config := "listen = \"" + l.Addr().String() + "\"\nstate = \"" + e.WorkDir + "/state\"\ncontrol = \"" + e.WorkDir + "/control.sock\"\n"
+			config := "listen = \"" + l.Addr().String() + "\"\nstate = \"" + e.WorkDir + "/state\"\ncontrol = \"" + e.WorkDir + "/control.sock\"\nbus = \"none\"\nspool = \"\"\n"
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
@@ -97,7 +97,7 @@ func join(ts *testscript.TestScript, _ bool, args []string) {
 	line := strings.Fields(ts.ReadFile("stdout"))
 	ts.Setenv("TOKEN", line[len(line)-1])
 	ts.Check(ts.Exec(line[0], append(line[1:], "--state", ts.MkAbs(name))...))
-	config := "state = \"" + ts.MkAbs(name) + "\"\ncache = \"" + ts.MkAbs("cache") + "\"\nthreads = 1\nnice = 0\nionice = \"none\"\n"
+	config := "state = \"" + ts.MkAbs(name) + "\"\ncache = \"" + ts.MkAbs("cache") + "\"\nthreads = 1\nbus = \"none\"\nnice = 0\nionice = \"none\"\n"
 	ts.Check(os.WriteFile(ts.MkAbs(name+".toml"), []byte(config), 0o600))
 }
 
