@@ -166,6 +166,7 @@ func (m *machine) purge() {
 // TestRPMScripts runs the .rpm's scripts: Debian's rpm lays out the files, the machine's shell runs the scripts.
 func TestRPMScripts(t *testing.T) {
 	m := start(t, "rpm", rig.Options{})
+	m.rpmdb = t.TempDir()
 	m.rpm("-i", older)
 	m.script(older, "POSTIN", 1)
 	for _, u := range units {
@@ -211,8 +212,8 @@ func (m *machine) rpm(action, version string) {
 	if action == "-e" {
 		what = "olive-distributed"
 	}
-	// Debian's rpm keeps its database in the caller's home unless it is told otherwise.
-	m.host("rpm", "--root", m.Root(), "--dbpath", "/var/lib/rpm", action, "--nodeps", "--noscripts", what)
+	// The root is a link of /proc, and the database is looked for outside of it: there is one for each test.
+	m.host("rpm", "--root", m.Root(), "--dbpath", m.rpmdb, action, "--nodeps", "--noscripts", what)
 }
 
 // script runs a package's script as rpm would.

@@ -64,7 +64,8 @@ func deb(version string) string { return "/packages/olive-distributed_" + versio
 // A machine is a container whose commands must work.
 type machine struct {
 	*rig.Container
-	t *testing.T
+	t     *testing.T
+	rpmdb string // folder of rpm's database, for .rpm packages
 }
 
 func start(t *testing.T, name string, o rig.Options) *machine {
@@ -74,7 +75,7 @@ func start(t *testing.T, name string, o rig.Options) *machine {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m := &machine{c, t}
+	m := &machine{Container: c, t: t}
 	t.Cleanup(func() {
 		if t.Failed() {
 			log, _ := c.Run(context.Background(), "journalctl", "--no-pager", "-n", "80", "-u", "olive-*", "-o", "short-precise")
