@@ -39,25 +39,15 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	flags := flag.NewFlagSet("olive-master", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	path := flags.String("config", "/etc/olive/master.toml", "configuration `FILE`")
 	check := flags.Bool("check", false, "verify the log of a master that is not running, change nothing, and end")
-	switch err := flags.Parse(args); {
+	path, err := config.Arguments(flags, args, "/etc/olive/master.toml")
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "olive-master: %q: there is nothing to say but options\n", flags.Arg(0))
-		return exitUsage
 	}
-	// Without a file there are defaults; a file that was asked for must be there.
-	named := false
-	flags.Visit(func(f *flag.Flag) { named = named || f.Name == "config" })
-	if _, err := os.Stat(*path); named && err != nil {
-		fmt.Fprintf(stderr, "olive-master: read configuration: %v\n", err)
-		return exitUsage
-	}
-	cfg, err := config.LoadMaster(*path)
+	cfg, err := config.LoadMaster(path)
 	if err != nil {
 		fmt.Fprintf(stderr, "olive-master: %v\n", err)
 		return exitUsage
@@ -66,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return checkStore(cfg, stdout, stderr)
 	}
 	log := systemd.NewLog(stderr)
-	if err := serve(ctx, *path, cfg, log); err != nil {
+	if err := serve(ctx, path, cfg, log); err != nil {
 		log.Error("olive-master ends", "error", err)
 		return exitFailed
 	}

@@ -37,24 +37,14 @@ func main() {
 func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <-chan os.Signal) int {
 	flags := flag.NewFlagSet("olive-worker", flag.ContinueOnError)
 	flags.SetOutput(stderr)
-	path := flags.String("config", "/etc/olive/worker.toml", "configuration `FILE`")
-	switch err := flags.Parse(args); {
+	path, err := config.Arguments(flags, args, "/etc/olive/worker.toml")
+	switch {
 	case errors.Is(err, flag.ErrHelp):
 		return 0
 	case err != nil:
 		return exitUsage
-	case flags.NArg() > 0:
-		fmt.Fprintf(stderr, "olive-worker: %q: there is nothing to say but options\n", flags.Arg(0))
-		return exitUsage
 	}
-	// Without a file there are defaults; a file that was asked for must be there.
-	named := false
-	flags.Visit(func(f *flag.Flag) { named = named || f.Name == "config" })
-	if _, err := os.Stat(*path); named && err != nil {
-		fmt.Fprintf(stderr, "olive-worker: read configuration: %v\n", err)
-		return exitUsage
-	}
-	cfg, err := config.LoadWorker(*path)
+	cfg, err := config.LoadWorker(path)
 	if err != nil {
 		fmt.Fprintf(stderr, "olive-worker: %v\n", err)
 		return exitUsage
@@ -66,7 +56,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(cfg.Memory)
 	}
-	if err := serve(ctx, *path, cfg, log, signals); err != nil {
+	if err := serve(ctx, path, cfg, log, signals); err != nil {
 		log.Error("olive-worker ends", "error", err)
 		return exitFailed
 	}

@@ -3,5 +3,6 @@
 // headers and packets say), sound (reading sound) and film (writing parts, joining, verification).
 //
 // A call either delivers exactly the frames that were asked for or fails with the file and frame in
-// the error: never fewer, never others.
+// the error: never fewer, never others. Of a medium that is damaged inside come the frames that every
+// machine would show, and a [Damage] that tells.
 package media

@@ -1,8 +1,9 @@
 // Package builtin is the engine that needs no editor: Olive's picture computed in Go, with
 // ffmpeg as decoder and encoder on the ends of raw-video pipes.
 //
-// A render either writes every frame of its range or returns an error; a medium that yields
-// fewer frames than it promised is an error, never a repeated picture.
+// A render either writes every frame of its range or returns an error. A medium that ends before it
+// promised is an error; where one is damaged inside, what can be seen is shown, frames that do not
+// decode repeat the one before, and the notes of the range say so.
 package builtin
 
 import (

@@ -70,13 +70,6 @@ func (m *Image) OverRect(x0, y0, x1, y1 int, color uint32) {
 	}
 }
 
-// Over puts src, of the same size, over the picture.
-func (m *Image) Over(src *Image) {
-	for i, s := range src.Pix {
-		m.Pix[i] = over(s, m.Pix[i])
-	}
-}
-
 // Premultiply multiplies colour by alpha in the rows [y0, y1), rounding to nearest.
 func (m *Image) Premultiply(y0, y1 int) {
 	for i, p := range m.Pix[y0*m.W : y1*m.W] {

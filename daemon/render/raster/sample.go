@@ -226,8 +226,5 @@ func (s *Sampler) shrunk(out []uint32, u, v []float32, details []Detail) int {
 // Spread gives the channels of a pixel 16 bits each: R, B, G, A from the lowest up.
 func Spread(p uint32) uint64 { return spread(p) }
 
-// Pack undoes [Spread]; no lane may hold more than 8 bits.
-func Pack(v uint64) uint32 { return pack(v) }
-
 // Narrow rounds the lanes that [Sampler.At] returns to a pixel.
 func Narrow(rg, ba uint64) uint32 { return narrow(rg, ba) }
