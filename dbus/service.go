@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"sync"
+	"time"
 
 	godbus "github.com/godbus/dbus/v5"
 )
@@ -179,7 +180,22 @@ func (s *service) claim(ctx context.Context, name string) error {
 func (s *service) close(name string) {
 	_, _ = s.conn.ReleaseName(name) // the connection's end gives it back too
 	s.stop()
+	s.settle()
 	s.conn.Close()
+}
+
+// settle lets the last answers go out: godbus sends an answer only when the call that made it has
+// returned, and tells nobody when that is done. Questions to the bus itself, which go the same way behind
+// them, take longer than that.
+func (s *service) settle() {
+	const questions, patience = 5, time.Second
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	for range questions {
+		if s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err != nil {
+			return
+		}
+	}
 }
 
 // LookupObject implements [godbus.Handler].
