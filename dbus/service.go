@@ -37,6 +37,7 @@ type service struct {
 	tree    tree
 	auth    authority
 	conn    *godbus.Conn
+	debts   *debts
 
 	ctx    context.Context // of all calls
 	cancel context.CancelFunc
@@ -138,7 +139,8 @@ func (s *service) stop() {
 // connect dials the bus with this service behind the connection, without a name yet. An empty
 // address is the system bus.
 func (s *service) connect(ctx context.Context, address string) error {
-	conn, err := dial(ctx, address, godbus.WithHandler(s))
+	s.debts = newDebts()
+	conn, err := dial(ctx, address, godbus.WithHandler(s), godbus.WithIncomingInterceptor(s.debts.incoming), godbus.WithOutgoingInterceptor(s.debts.outgoing))
 	if err != nil {
 		return err
 	}
@@ -184,18 +186,13 @@ func (s *service) close(name string) {
 	s.conn.Close()
 }
 
-// settle lets the last answers go out: godbus sends an answer only when the call that made it has
-// returned, and tells nobody when that is done. Questions to the bus itself, which go the same way behind
-// them, take longer than that.
+// settle lets the last answers go out, for a second at most. A question to the bus goes the same way,
+// behind them.
 func (s *service) settle() {
-	const questions, patience = 5, time.Second
-	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
-	for range questions {
-		if s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err != nil {
-			return
-		}
-	}
+	s.debts.wait(ctx)
+	_ = s.conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err // its answer says nothing
 }
 
 // LookupObject implements [godbus.Handler].
