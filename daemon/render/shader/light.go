@@ -40,7 +40,7 @@ func (k *Light) run(r *Runner) {
 	}
 	r.sample(false)
 	if len(k.rays) > farRays {
-		k.glows = grow(k.glows, len(r.src.Pix))
+		k.glows = grow(k.glows, len(r.src.Pix)+window)
 		r.each((*glow)(k))
 	}
 	r.each(k)
@@ -49,7 +49,7 @@ func (k *Light) run(r *Runner) {
 
 func (k *Light) rows(r *Runner, w *work, y0, y1 int) {
 	w.light = grow(w.light, r.dst.W)
-	w.lanes[0] = grow(w.lanes[0], r.dst.W+1)
+	w.pixels = grow(w.pixels, r.dst.W+1+window)
 	for y := y0; y < y1; y++ {
 		clear(w.light)
 		for i := range k.rays {
@@ -63,31 +63,34 @@ func (k *Light) rows(r *Runner, w *work, y0, y1 int) {
 	}
 }
 
+// window is how many texels are read at once: what so many pixels of a ray sample, whose steps are
+// below one texel, lies within.
+const window = 8
+
 // add adds one sample of each pixel of line y to w.light.
 func (a *ray) add(r *Runner, w *work, y int) {
-	row, light, weight := w.lanes[0][:r.src.W+1], w.light, a.weight
-	at, step := a.start(r.src.W, 0), int64(a.factor*(1<<32))
+	row, light := w.pixels, w.light
+	at, step := a.start(r.src.W, 0), uint32(a.factor*(1<<32))
 	blend(row, r.src, a.start(r.src.H, y), int(at>>32))
-	for i := range light {
-		j, f := int(at>>32), uint64(at>>24&255)
-		at += step
+	n := addWindows(light, row, at, step, a.weight)
+	at += int64(n) * int64(step)
+	for i := n; i < len(light); i++ {
+		j, f := int(at>>32), float32(at>>24&255)
+		at += int64(step)
 		p := row[j : j+2 : j+2]
-		const bright = 1<<15 | 1<<47
-		if p[0]&p[1]&bright != 0 { // above the middle in both texels
-			continue
-		}
-		v := p[0]*(256-f) + p[1]*f
-		light[i] += float32(radiance(v&0xffffffff, v>>32) * weight)
+		red := float32(float32(p[0]&0xffff)*(256-f)) + float32(float32(p[1]&0xffff)*f)
+		green := float32(float32(p[0]>>16)*(256-f)) + float32(float32(p[1]>>16)*f)
+		light[i] += float32(radiance(red, green) * a.weight)
 	}
 }
 
-// radiance is what a sample of red and green adds to a ray, before its weight.
-func radiance(red, green uint64) float32 {
-	q := red*red + green*green
-	if q >= full/2*(full/2) {
+// radiance is what a sample of red and green, whole numbers up to full, adds to a ray, before its
+// weight.
+func radiance(red, green float32) float32 {
+	d := full/2 - sqrt(float32(red*red)+float32(green*green))
+	if !(d > 0) {
 		return 0
 	}
-	d := full/2 - sqrt(float32(q))
 	return d * d
 }
 
@@ -98,7 +101,7 @@ func (k *glow) rows(r *Runner, _ *work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
 		glows := k.glows[y*r.src.W:]
 		for i, p := range r.src.Row(y) {
-			glows[i] = radiance(uint64(p&255)<<16, uint64(p>>8&255)<<16)
+			glows[i] = radiance(float32(p&255)*65536, float32(p>>8&255)*65536)
 		}
 	}
 }
@@ -106,12 +109,13 @@ func (k *glow) rows(r *Runner, _ *work, y0, y1 int) {
 // addNearest is add with the texels nearest to the samples.
 func (a *ray) addNearest(light, glows []float32, h, y int) {
 	const half = 1 << 31
-	at, step := a.start(len(light), 0)+half, int64(a.factor*(1<<32))
+	at, step := a.start(len(light), 0)+half, uint32(a.factor*(1<<32))
 	row := glows[int((a.start(h, y)+half)>>32)*len(light):]
-	weight := a.weight
-	for i := range light {
-		light[i] += float32(row[at>>32] * weight)
-		at += step
+	n := addNearestWindows(light, row, at, step, a.weight)
+	at += int64(n) * int64(step)
+	for i := n; i < len(light); i++ {
+		light[i] += float32(row[at>>32] * a.weight)
+		at += int64(step)
 	}
 }
 
@@ -122,19 +126,22 @@ func (a *ray) start(n, i int) int64 {
 	return int64((mid + float64(a.factor*(float64(i)-mid)) + 0.5/256) * (1 << 32))
 }
 
-// blend fills row with red and green at the height at, from texel x on as far as a line that is
-// shrunk around its middle goes. The lanes are scaled by 256.
-func blend(row []uint64, src *raster.Texture, at int64, x int) {
-	y, f := int(at>>32), uint64(at>>24&255)
+// blend fills row with red and green, 16 bits each and scaled by 256, at the height at, from texel
+// x on as far as a line that is shrunk around its middle goes.
+func blend(row []uint32, src *raster.Texture, at int64, x int) {
+	y, f := int(at>>32), uint32(at>>24&255)
 	upper, lower := src.Row(min(y, src.H-1)), src.Row(min(y+1, src.H-1))
-	const low = 0x0000ffff0000ffff // red and green
 	end := min(src.W-x+1, src.W)
-	lower = lower[:len(upper)]
-	for i := x; i < end; i++ {
-		row[i] = raster.Spread(upper[i])&low*(256-f) + raster.Spread(lower[i])&low*f
+	upper, lower, out := upper[x:end], lower[x:end], row[x:end]
+	n := blendWindows(out, upper, lower, f)
+	for i := n; i < len(out); i++ {
+		out[i] = paired(upper[i])*(256-f) + paired(lower[i])*f
 	}
 	row[end] = row[end-1]
 }
+
+// paired gives red and green 16 bits each.
+func paired(p uint32) uint32 { return p&0xff | p&0xff00<<8 }
 
 // mix writes line y: the first sample squared, and the light.
 func (k *Light) mix(r *Runner, w *work, y int) {

@@ -1,0 +1,11 @@
+//go:build !goexperiment.simd || !amd64
+
+package shader
+
+// Without vector instructions the plain loops do all pixels.
+
+func blendWindows(_, _, _ []uint32, _ uint32) int { return 0 }
+
+func addWindows(_ []float32, _ []uint32, _ int64, _ uint32, _ float32) int { return 0 }
+
+func addNearestWindows(_, _ []float32, _ int64, _ uint32, _ float32) int { return 0 }
