@@ -115,6 +115,22 @@ func (d *Draw) sample(p *patch, l lod, x0, y int, line []uint32) (src []uint32, 
 
 // trilinear fills line with samples between two mips, f/256 of them from the coarse one.
 func trilinear(s, c *stepper, fine, coarse *Image, f uint64, line []uint32) {
+	i0, i1 := both(s, c, fine, coarse, len(line))
+	faded(s, c, fine, coarse, f, line[:i0])
+	n := i0 + blends(s, c, fine, coarse, f, line[i0:i1])
+	faded(s, c, fine, coarse, f, line[n:])
+}
+
+// both returns the steps [i0, i1) of n that lie inside two mips.
+func both(s, c *stepper, fine, coarse *Image, n int) (i0, i1 int) {
+	i0, i1 = s.inside(fine, n)
+	j0, j1 := c.inside(coarse, n)
+	i0 = max(i0, j0)
+	return i0, max(i0, min(i1, j1))
+}
+
+// faded is trilinear that heeds the border.
+func faded(s, c *stepper, fine, coarse *Image, f uint64, line []uint32) {
 	for i := range line {
 		rg0, ba0 := s.at(fine)
 		rg1, ba1 := c.at(coarse)
@@ -129,20 +145,14 @@ func trilinear(s, c *stepper, fine, coarse *Image, f uint64, line []uint32) {
 
 // flat is trilinear for a texture of one colour: only its fading edges need samples.
 func flat(s, c *stepper, fine, coarse *Image, f uint64, line []uint32, color uint32) {
-	i0, i1 := s.inside(fine, len(line))
-	j0, j1 := c.inside(coarse, len(line))
-	i0, i1 = max(i0, j0), min(i1, j1)
-	if i0 >= i1 {
-		trilinear(s, c, fine, coarse, f, line)
-		return
-	}
-	trilinear(s, c, fine, coarse, f, line[:i0])
+	i0, i1 := both(s, c, fine, coarse, len(line))
+	faded(s, c, fine, coarse, f, line[:i0])
 	for i := i0; i < i1; i++ {
 		line[i] = color
 	}
 	s.skip(i1 - i0)
 	c.skip(i1 - i0)
-	trilinear(s, c, fine, coarse, f, line[i1:])
+	faded(s, c, fine, coarse, f, line[i1:])
 }
 
 // A stepper walks along a line of the canvas in texel coordinates, 32.32 fixed point, and is
@@ -194,6 +204,7 @@ func (s *stepper) bilinear(tex *Image, line []uint32) {
 		line[i] = narrow(s.at(tex))
 		s.next()
 	}
+	i0 += s.batches(tex, line[i0:i1])
 	at, t, w := s.s, s.t, tex.W
 	for i := range line[i0:i1] {
 		j := int(t>>32)*w + int(at>>32)
@@ -269,6 +280,8 @@ func (m *Image) texel(x, y int) uint32 {
 // meet an empty canvas, or are empty themselves; over, by hand, is for the others.
 func (d *Draw) blend(dst, src []uint32) {
 	src = src[:len(dst)]
+	n := d.cover(dst, src)
+	dst, src = dst[n:], src[n:]
 	factors := d.tint != one || d.opacity != one
 	for i, s := range src {
 		if s == 0 {

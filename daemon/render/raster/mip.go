@@ -51,7 +51,7 @@ func halve(to, from *Image) {
 	if from.W == 2*to.W && from.H == 2*to.H {
 		for y := range to.H {
 			a, b, d := from.Row(2*y), from.Row(2*y+1), to.Row(y)
-			for x := range d {
+			for x := halves(d, a, b); x < len(d); x++ {
 				s := spread(a[2*x]) + spread(a[2*x+1]) + spread(b[2*x]) + spread(b[2*x+1])
 				d[x] = pack((s + 0x0002000200020002) >> 2 & lanes)
 			}

@@ -112,6 +112,7 @@ func (l *samplerLevel) texel(x, y int, border uint32) uint32 {
 type Points struct {
 	U, V    [2][]float32
 	details []Detail
+	scratch scratch
 }
 
 // Resize makes room for lines of w pixels, and one more where w is odd.
@@ -143,13 +144,28 @@ func (s *Sampler) Details(p *Points) []Detail {
 // Warp fills two lines with the samples at p, rounded to 8 bits. lower may be shorter or nil
 // when the picture ends with the upper line.
 func (s *Sampler) Warp(upper, lower []uint32, p *Points) {
-	details := s.Details(p)
-	s.line(upper, p.U[0], p.V[0], details)
-	s.line(lower, p.U[1], p.V[1], details)
+	s.Details(p)
+	s.line(upper, p.U[0], p.V[0], p)
+	s.line(lower, p.U[1], p.V[1], p)
 }
 
-// line is At for a line; the pixels whose taps are all inside are by hand.
-func (s *Sampler) line(out []uint32, u, v []float32, details []Detail) {
+// octet is how many pixels one vector holds.
+const octet = 8
+
+// line is At for a line: groups of pixels where vectors can do them, octets by hand elsewhere.
+func (s *Sampler) line(out []uint32, u, v []float32, p *Points) {
+	for i := 0; i < len(out); {
+		n := s.group(out[i:], u[i:], v[i:], p.details[i>>1:], &p.scratch)
+		if n == 0 {
+			n = min(octet, len(out)-i)
+			s.plain(out[i:i+n], u[i:], v[i:], p.details[i>>1:])
+		}
+		i += n
+	}
+}
+
+// plain is At for a line; the pixels whose taps are all inside are by hand.
+func (s *Sampler) plain(out []uint32, u, v []float32, details []Detail) {
 	l := &s.levels[0]
 	pix, w := l.pix, l.w
 	su, sv, endU, endV := l.su, l.sv, l.endU, l.endV
