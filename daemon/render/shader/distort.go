@@ -174,26 +174,27 @@ type Swirl struct{ Radius, Angle, X, Y float32 }
 
 func (k *Swirl) run(r *Runner) { r.move(k, false) }
 
+// whirl is what the pixels of a line have in common.
+type whirl struct{ cx, cy, qy, qy2, perRadius, perU, perV, vy float32 }
+
 func (k *Swirl) line(r *Runner, y int, u, v []float32) {
 	w, h := float32(r.dst.W), float32(r.dst.H)
-	cx, cy := w/2+k.X, h/2+k.Y
-	perU, perV, perRadius := 1/w, 1/h, 1/k.Radius
-	qy := float32(y) + 0.5 - cy
-	qy2 := float32(qy * qy)
-	vy := r.vs[y]
+	c := whirl{cx: w/2 + k.X, cy: h/2 + k.Y, perRadius: 1 / k.Radius, perU: 1 / w, perV: 1 / h, vy: r.vs[y]}
+	c.qy = float32(y) + 0.5 - c.cy
+	c.qy2 = float32(c.qy * c.qy)
 	us := r.us[:len(u)]
 	v = v[:len(u)]
-	for i := range u {
-		u[i], v[i] = us[i], vy
-		qx := float32(i) + 0.5 - cx
-		d := sqrt(float32(qx*qx) + qy2)
+	for i := k.octets(&c, u, v, us); i < len(u); i++ {
+		u[i], v[i] = us[i], c.vy
+		qx := float32(i) + 0.5 - c.cx
+		d := sqrt(float32(qx*qx) + c.qy2)
 		if !(d < k.Radius) {
 			continue
 		}
-		s := (k.Radius - d) * perRadius
+		s := (k.Radius - d) * c.perRadius
 		sin, cos := sincos(-0.4 * k.Angle * s * s)
-		u[i] = (float32(qx*cos) - float32(qy*sin) + cx) * perU
-		v[i] = (float32(qx*sin) + float32(qy*cos) + cy) * perV
+		u[i] = (float32(qx*cos) - float32(c.qy*sin) + c.cx) * c.perU
+		v[i] = (float32(qx*sin) + float32(c.qy*cos) + c.cy) * c.perV
 	}
 }
 

@@ -83,16 +83,18 @@ func isNaN(x float32) bool { return x != x }
 
 var nan = float32(math.NaN())
 
+// maxTurns is of how many quarter turns sincos keeps the fraction.
+const maxTurns = 1 << 16
+
 // sincos returns sine and cosine of an angle in radians, to single precision. An angle so large
 // that it has lost its fraction counts as 0; one that is not finite has neither.
 func sincos(x float32) (sin, cos float32) {
-	const turns = 1 << 16 // of a quarter
-	if !(x > -turns && x < turns) {
+	if !(x > -maxTurns && x < maxTurns) {
 		s, c := raster.Sincos(float64(x))
 		return float32(s), float32(c)
 	}
 	t := float64(float64(x) * (2 / math.Pi))
-	n := int64(t+(turns+0.5)) - turns
+	n := int64(t+(maxTurns+0.5)) - maxTurns
 	r := float32(float64((t - float64(n)) * (math.Pi / 2)))
 	z := float32(r * r)
 	p := -1.9841270e-4 + float32(z*2.7557319e-6)
