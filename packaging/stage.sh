@@ -13,7 +13,7 @@ put() { # put MODE DIR FILE…: installs files into a folder
 }
 
 mkdir -p "$root/usr/bin"
-CGO_ENABLED=0 GOARCH=$arch go build -trimpath -ldflags '-s -w' -o "$root/usr/bin/" ./cmd/...
+CGO_ENABLED=0 GOEXPERIMENT=simd GOARCH=$arch go build -trimpath -ldflags '-s -w' -o "$root/usr/bin/" ./cmd/...
 
 bus_services=(units/org.olive.*.service)
 for unit in units/*.{service,socket,path,target,timer,slice,mount}; do

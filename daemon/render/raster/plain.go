@@ -2,7 +2,8 @@
 
 package raster
 
-// Without vector instructions the plain loops do all pixels.
+// vectors is false: the plain loops do all pixels.
+var vectors = false
 
 func (s *stepper) batches(*Image, []uint32) int { return 0 }
 

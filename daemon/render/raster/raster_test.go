@@ -404,3 +404,28 @@ func TestAFlatTextureLooksLikeAnyOther(t *testing.T) {
 		}
 	}
 }
+
+// TestVectorsGiveTheBytesOfPlainLoops draws layers of all kinds both ways.
+func TestVectorsGiveTheBytesOfPlainLoops(t *testing.T) {
+	r := rand.New(rand.NewPCG(8, 8))
+	for range 300 {
+		tex := noise(1+r.IntN(200), 1+r.IntN(90), r.IntN(2) == 0)
+		m := raster.Translate(30*r.Float64(), 20*r.Float64()).Mul(raster.Rotate(float64(r.IntN(3)) * 200 * r.Float64())).Mul(raster.Scale(.1+2*r.Float64(), .1+2*r.Float64()))
+		factors := []float64{1, r.Float64()}
+		tint, opacity := factors[r.IntN(2)], factors[r.IntN(2)]
+		var want *raster.Image
+		raster.Plainly(func() {
+			tex.Touch()
+			want = canvas(t, tex, 150, 80, raster.Centred(tex.W, tex.H), raster.Identity, 1, .5)
+			draw(want, tex, raster.Centred(tex.W, tex.H), m, tint, opacity)
+		})
+		tex.Touch()
+		got := canvas(t, tex, 150, 80, raster.Centred(tex.W, tex.H), raster.Identity, 1, .5)
+		draw(got, tex, raster.Centred(tex.W, tex.H), m, tint, opacity)
+		for i := range want.Pix {
+			if got.Pix[i] != want.Pix[i] {
+				t.Fatalf("%dx%d under %+v: pixel %d = %08x, want %08x", tex.W, tex.H, m, i, got.Pix[i], want.Pix[i])
+			}
+		}
+	}
+}

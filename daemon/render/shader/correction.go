@@ -14,8 +14,10 @@ type Correction struct {
 	made   settings // what curves and tables were made from
 	curves [3]curve // red, green, blue
 	tables [3]table // of red, green and blue
-	exact  bool     // tables do not hold the values: they are out of range
-	one    bool     // both kinds of pixels have the same table
+	below  [3]uint16
+	point  uint
+	exact  bool // tables do not hold the values: they are out of range
+	one    bool // both kinds of pixels have the same table
 }
 
 // settings are the exported fields of a Correction.
@@ -33,17 +35,27 @@ const (
 	alike
 )
 
-// Classes of a channel, which can be added up.
+// Classes of a channel, which can be added up. A dark one may have no number.
 const (
-	classDark  = 1
-	classLight = 4
+	classDark   = 1
+	classLight  = 4
+	classMask   = 15
+	classBroken = 16
+	allDark     = 3 * classDark
+	allLight    = 3 * classLight
 )
 
-// kinds tells the kind of a pixel, times 256, by the sum of the classes of its channels.
-var kinds = [256]uint16{3 * classDark: alike << 8, 3 * classLight: alike << 8}
+// kind says which curve pixels of a sum of classes have.
+func kind(sum uint64) int {
+	if c := sum & classMask; c == allDark || c == allLight {
+		return alike
+	}
+	return mixed
+}
 
-// A table holds a channel's shares in all three results, for mixed pixels and then for others.
-type table [2 * 256]uint64
+// A table holds what each value of a channel adds to the three results, and its class, in lanes
+// of 16 bits: for mixed pixels and for others.
+type table [256][2]uint64
 
 func (k *Correction) run(r *Runner) {
 	now := settings{k.Temperature, k.Tint, k.Exposure, k.Contrast, k.Highlights, k.Shadows, k.Whites, k.Blacks, k.Saturation}
@@ -54,12 +66,9 @@ func (k *Correction) run(r *Runner) {
 		}
 		k.exact = !k.tabulate()
 	}
-	switch {
-	case k.exact:
+	if k.exact {
 		r.each((*exactCorrection)(k))
-	case k.one:
-		r.each((*plainCorrection)(k))
-	default:
+	} else {
 		r.each(k)
 	}
 	r.dst.Opaque, r.dst.Flat = r.src.Opaque, r.src.Flat
@@ -79,8 +88,11 @@ func (k *Correction) bend(c int) {
 		x = float32(contrast*(x*exposure)) - 0.5*(contrast-1)
 		class, bent := uint8(0), x
 		switch {
-		case x < 0.5: // a negative channel has no power: the whole pixel becomes black
+		case x < 0.5:
 			class, bent = classDark, 0.5*pow(2*x, 1-k.Shadows/100)
+			if isNaN(bent) { // a negative channel has no power: the whole pixel becomes black
+				class += classBroken
+			}
 		case x > 0.5:
 			class, bent = classLight, 0.5*pow(2*(x-0.5), 1-k.Highlights/100)+0.5
 		}
@@ -112,96 +124,117 @@ func (k *Correction) warmth() [3]float32 {
 	return [3]float32{clamp01(float32(r)), clamp01(float32(g)), clamp01(float32(b))}
 }
 
-// The last step mixes the channels linearly, so each channel's share of all three results is a
-// table: three sums of 21 bits, seven of them fraction, that are added up in one word. Their
-// range is 16384 levels, half of it below 0.
-const (
-	sumBits   = 21
-	sumPoint  = 7
-	sumBias   = 1 << (sumBits - sumPoint - 1)
-	sumLimit  = 1250  // of one share, in levels
-	sumBroken = -2600 // share of no number: two others cannot bring the result above 0
-)
-
 // luma is the weight of the channels in the last step.
 var luma = [3]float32{0.2125, 0.7154, 0.0721}
 
-// tabulate fills the tables; it reports whether all shares are in range.
+// The last step mixes the channels linearly, so each channel's share of all three results is a
+// table. Shares are whole numbers from 0 on with maxPoint fraction bits, fewer where the sums are
+// large; what the least ones are below 0 is taken from the sum.
+const (
+	minPoint = 4
+	maxPoint = 7
+)
+
+// share is what channel c with value x adds to result out, in levels.
+func (k *Correction) share(c, out int, x float32) float32 {
+	s := k.Saturation / 100
+	share := float32(luma[c] * (1 - s))
+	if out == c {
+		share += s
+	}
+	return 255 * x * share
+}
+
+// tabulate fills the tables; it reports whether all sums are in range.
 func (k *Correction) tabulate() bool {
 	k.one = true
+	k.tables = [3]table{}
 	for c := range k.curves {
-		for kind := range k.curves[c].to {
-			for i, x := range k.curves[c].to[kind] {
-				k.one = k.one && x == k.curves[c].to[mixed][i]
-				sum, ok := k.share(c, x)
-				if !ok {
+		for i, x := range k.curves[c].to[mixed] {
+			k.one = k.one && x == k.curves[c].to[alike][i]
+			k.tables[c][i][mixed] = uint64(k.curves[c].class[i]) << 48
+		}
+	}
+	for k.point = maxPoint; k.point >= minPoint; k.point-- {
+		if k.lane(0) && k.lane(1) && k.lane(2) {
+			return true
+		}
+	}
+	return false
+}
+
+// lane fills the lane of result out; it reports whether all sums are in range.
+func (k *Correction) lane(out int) bool {
+	least, most := 1<<(k.point-1), 0 // of sums; the half rounds
+	var shares [3][256][2]int
+	for c := range shares {
+		low, high := math.MaxInt32, math.MinInt32
+		for i := range shares[c] {
+			for kind := range shares[c][i] {
+				level := k.share(c, out, k.curves[c].to[kind][i])
+				switch {
+				case isNaN(level) && kind == alike && k.curves[c].class[i] >= classBroken:
+					continue // the pixel is black
+				case !(abs(level) < 1<<16):
 					return false
 				}
-				k.tables[c][kind<<8|i] = sum
+				n := int(floor(level*float32(int(1)<<k.point) + 0.5))
+				shares[c][i][kind] = n
+				low, high = min(low, n), max(high, n)
+			}
+		}
+		least, most = least+low, most+high-low
+		for i := range shares[c] {
+			for kind := range shares[c][i] {
+				shares[c][i][kind] = max(0, shares[c][i][kind]-low)
 			}
 		}
 	}
-	const middle = sumBias<<sumPoint | 1<<(sumPoint-1)
-	for i := range k.tables[0] {
-		k.tables[0][i] += middle | middle<<sumBits | middle<<(2*sumBits)
+	above := max(least, 0)
+	if most+above > math.MaxUint16 {
+		return false
+	}
+	k.below[out] = uint16(min(above-least, math.MaxUint16))
+	for c := range shares {
+		for i := range shares[c] {
+			for kind, n := range shares[c][i] {
+				if c == 0 {
+					n += above
+				}
+				t := &k.tables[c][i][kind]
+				*t = *t&^(0xffff<<(16*out)) | uint64(n)<<(16*out)
+			}
+		}
 	}
 	return true
 }
 
-// share returns what channel c with value x adds to the results.
-func (k *Correction) share(c int, x float32) (sum uint64, ok bool) {
-	s := k.Saturation / 100
-	for out := range 3 {
-		share := float32(luma[c] * (1 - s))
-		if out == c {
-			share += s
-		}
-		level := 255 * x * share
-		switch {
-		case isNaN(level):
-			level = sumBroken
-		case abs(level) > sumLimit:
-			return 0, false
-		}
-		sum += uint64(int64(floor(level*(1<<sumPoint)+0.5))) << (sumBits * out)
-	}
-	return sum, true
-}
-
-// clamped is the byte of a sum without its fraction.
-var clamped = func() (t [2 * sumBias]uint8) {
-	for i := range t {
-		t[i] = uint8(min(max(i-sumBias, 0), 255))
-	}
-	return t
-}()
-
 // settled is the colour of three sums.
-func settled(sum uint64) uint32 {
-	const mask = 2*sumBias - 1
-	return uint32(clamped[sum>>sumPoint&mask]) | uint32(clamped[sum>>(sumPoint+sumBits)&mask])<<8 | uint32(clamped[sum>>(sumPoint+2*sumBits)&mask])<<16
+func (k *Correction) settled(sum uint64) uint32 {
+	var p uint32
+	for out, below := range k.below {
+		level := max(int(sum>>(16*out)&0xffff)-int(below), 0) >> k.point
+		p |= uint32(min(level, 255)) << (8 * out)
+	}
+	return p
 }
 
 func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
-	cr, cg, cb := &k.curves[0].class, &k.curves[1].class, &k.curves[2].class
-	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
-	dst = dst[:len(src)]
-	for i, p := range src {
-		x, y, z := uint8(p), uint8(p>>8), uint8(p>>16)
-		kind := uint32(kinds[cr[x]+cg[y]+cb[z]] & (alike << 8))
-		dst[i] = settled(k.tables[0][kind|uint32(x)]+k.tables[1][kind|uint32(y)]+k.tables[2][kind|uint32(z)]) | p&black
-	}
-}
-
-// plainCorrection has one curve for all pixels.
-type plainCorrection Correction
-
-func (k *plainCorrection) rows(r *Runner, _ *work, y0, y1 int) {
 	t := &k.tables
 	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
 	dst = dst[:len(src)]
-	for i, p := range src {
-		dst[i] = settled(t[0][uint8(p)]+t[1][uint8(p>>8)]+t[2][uint8(p>>16)]) | p&black
+	for i := k.octets(dst, src); i < len(src); i++ {
+		p := src[i]
+		red, green, blue := &t[0][uint8(p)], &t[1][uint8(p>>8)], &t[2][uint8(p>>16)]
+		sum := red[mixed] + green[mixed] + blue[mixed]
+		if class := sum >> 48; !k.one && kind(class) == alike {
+			if class&^classMask != 0 {
+				dst[i] = p & black
+				continue
+			}
+			sum = red[alike] + green[alike] + blue[alike]
+		}
+		dst[i] = k.settled(sum) | p&black
 	}
 }
 
@@ -215,7 +248,7 @@ func (k *exactCorrection) rows(r *Runner, _ *work, y0, y1 int) {
 		dst := r.dst.Row(y)
 		for i, p := range r.src.Row(y) {
 			x, y, z := p&255, p>>8&255, p>>16&255
-			kind := kinds[cr.class[x]+cg.class[y]+cb.class[z]] >> 8
+			kind := kind(uint64(cr.class[x]) + uint64(cg.class[y]) + uint64(cb.class[z]))
 			red, green, blue := cr.to[kind][x], cg.to[kind][y], cb.to[kind][z]
 			grey := float32((float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s))
 			dst[i] = rgb(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&black

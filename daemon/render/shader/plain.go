@@ -2,7 +2,8 @@
 
 package shader
 
-// Without vector instructions the plain loops do all pixels.
+// vectors is false: the plain loops do all pixels.
+var vectors = false
 
 func blendWindows(_, _, _ []uint32, _ uint32) int { return 0 }
 
@@ -11,3 +12,5 @@ func addWindows(_ []float32, _ []uint32, _ int64, _ uint32, _ float32) int { ret
 func addNearestWindows(_, _ []float32, _ int64, _ uint32, _ float32) int { return 0 }
 
 func (k *Swirl) octets(*whirl, []float32, []float32, []float32) int { return 0 }
+
+func (k *Correction) octets(_, _ []uint32) int { return 0 }

@@ -217,3 +217,18 @@ func odd(v reflect.Value, numbers []float64, n int) {
 		}
 	}
 }
+
+// TestVectorsGiveTheBytesOfPlainLoops compares them on pictures of sizes that leave rests.
+func TestVectorsGiveTheBytesOfPlainLoops(t *testing.T) {
+	sizes := [][2]int{{131, 31}, {64, 36}, {37, 5}, {9, 9}, {7, 3}, {1, 1}}
+	for _, s := range append(samples(1), variants...) {
+		for _, size := range sizes {
+			src := scenery(size[0], size[1], true)
+			var want *raster.Texture
+			shader.Plainly(func() { want = picture(s.kernel, src, 1) })
+			if got := picture(s.kernel, src, 1); !slices.Equal(got.Pix, want.Pix) {
+				t.Errorf("%s at %dx%d: vectors give another picture", s.name, size[0], size[1])
+			}
+		}
+	}
+}
