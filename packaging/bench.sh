@@ -12,6 +12,8 @@ echo "== joining, decoding, encoding"
 bench . ./daemon/media ./daemon/media/film
 echo "== composing 1920x1080"
 bench . ./daemon/render/raster ./daemon/render/builtin
+echo "== effects on 1920x1080; the plain gaussian is the gaussian blur's peer"
+bench 1080p -benchtime 20x ./daemon/render/shader
 echo "== sound, project files, scheduling"
 bench . ./daemon/render/audio ./daemon/ove ./daemon/farm
 echo "== the farm's memory: events made durable, start after kill -9 with 100,000 ranges"
