@@ -61,35 +61,33 @@ func newSite(t *testing.T, lines ...string) *site {
 }
 
 // probed is what master and workers would find out about this machine, at length, in each test.
-var probed sync.Map // cache file by number of threads
+var probed sync.Map // the cache file, by folder of the programs
 
 // machine writes the programs' caches of what this machine can do.
 func (s *site) machine() machine.Spec {
 	s.t.Helper()
-	var spec machine.Spec
-	for folder, threads := range map[string]int{"state": 0, "cache": 1} {
-		once, _ := probed.LoadOrStore(threads, sync.OnceValues(func() (string, error) {
-			file := filepath.Join(s.bin, fmt.Sprintf("machine%d.json", threads))
-			_, err := machine.Probe(context.Background(), file, threads)
-			return file, err
-		}))
-		file, err := once.(func() (string, error))()
-		if err == nil {
-			err = os.MkdirAll(s.path(folder), 0o700)
-		}
-		var data []byte
-		if err == nil {
-			data, err = os.ReadFile(file)
-		}
-		if err == nil {
-			err = os.WriteFile(s.path(folder, "machine.json"), data, 0o600)
-		}
-		if err == nil {
-			spec, err = machine.Probe(s.t.Context(), file, threads)
-		}
-		if err != nil {
+	once, _ := probed.LoadOrStore(s.bin, sync.OnceValues(func() (string, error) {
+		file := filepath.Join(s.bin, "machine.json")
+		_, err := machine.Probe(context.Background(), file, 0)
+		return file, err
+	}))
+	file, err := once.(func() (string, error))()
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	data, err := os.ReadFile(file)
+	if err != nil {
+		s.t.Fatal(err)
+	}
+	for _, folder := range []string{"state", "cache"} {
+		if err := os.MkdirAll(s.path(folder), 0o700); err != nil {
 			s.t.Fatal(err)
 		}
+		s.write(filepath.Join(folder, "machine.json"), string(data))
+	}
+	spec, err := machine.Probe(s.t.Context(), file, 0)
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	return spec
 }
@@ -275,7 +273,7 @@ func (s *site) work(folder string, lines ...string) *program {
 	s.t.Helper()
 	settings := fmt.Sprintf("state = %q\ncache = %q\nbus = \"none\"\n", s.path(folder), s.path("cache"))
 	if all := strings.Join(lines, "\n"); !strings.Contains(all, "nice") {
-		settings += "nice = 0\nionice = \"none\"\nthreads = 1\n"
+		settings += "nice = 0\nionice = \"none\"\n"
 	}
 	return s.start("olive-worker", "--config", s.write(folder+".toml", settings+strings.Join(lines, "\n")+"\n"))
 }
