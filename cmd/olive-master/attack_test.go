@@ -85,6 +85,7 @@ func (p *probe) answered() {
 }
 
 func TestTheMastersGate(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.begin()
 	s.join("ada")

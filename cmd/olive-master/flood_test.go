@@ -148,6 +148,7 @@ func (s *site) strange(dial *net.Dialer) (*tls.Conn, error) {
 }
 
 func TestHostileHTTP(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.begin()
 	probe := s.probe("good")

@@ -164,7 +164,7 @@ func TestASecondSignalEndsTheMaster(t *testing.T) {
 }
 
 func TestTheEncodersKeepToTheWorkersLimits(t *testing.T) {
-	s, ada := underWay(t, "threads = 1", "nice = 7", `ionice = "best-effort:6"`)
+	s, ada := underWay(t, "threads = 1", "nice = 19", `ionice = "best-effort:6"`)
 	checked := 0
 	for _, pid := range append(s.children(), ada.pid()) {
 		stat, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
@@ -172,8 +172,8 @@ func TestTheEncodersKeepToTheWorkersLimits(t *testing.T) {
 			t.Fatal(err)
 		}
 		fields := strings.Fields(string(stat[strings.LastIndex(string(stat), ")")+1:]))
-		if nice := fields[19-3]; nice != "7" { // proc(5): field 19, counted from the state, which is 3
-			t.Errorf("process %d has nice %s, want 7", pid, nice)
+		if nice := fields[19-3]; nice != "19" { // proc(5): field 19, counted from the state, which is 3
+			t.Errorf("process %d has nice %s, want 19", pid, nice)
 		}
 		out, err := exec.Command("ionice", "-p", strconv.Itoa(pid)).CombinedOutput()
 		if got := strings.TrimSpace(string(out)); err != nil || got != "best-effort: prio 6" {

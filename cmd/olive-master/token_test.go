@@ -68,6 +68,7 @@ func renamed(t *testing.T, token, name string) string {
 }
 
 func TestTokens(t *testing.T) {
+	t.Parallel()
 	s, other := newSite(t), newSite(t)
 	s.begin()
 	other.begin()
@@ -138,6 +139,7 @@ func TestTokens(t *testing.T) {
 
 // TestNamesOfJobsAndWorkers comes in by olivectl, with what users may not and what they may call things.
 func TestNamesOfJobsAndWorkers(t *testing.T) {
+	t.Parallel()
 	s := newSite(t)
 	s.begin()
 	probe := s.probe("good")
