@@ -1,11 +1,16 @@
 package main
 
 import (
+	"bytes"
+	"encoding/binary"
+	"encoding/json"
 	"fmt"
+	"maps"
 	"os"
 	"os/exec"
 	"path/filepath"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 	"syscall"
@@ -13,6 +18,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"olive-distributed/daemon/worker"
 )
 
 // children are the ffmpegs that write into the site's state.
@@ -143,24 +150,91 @@ func TestTheMasterStopsInTime(t *testing.T) {
 	}
 }
 
+// busy starts a master that verifies a part which takes it a while: a day of silence, mostly holes.
+func busy(t *testing.T) *site {
+	t.Helper()
+	const length, rate = 24 * 3600, 48000
+	s := newSite(t)
+	s.begin()
+	s.join("eve")
+	s.submit("a.mkv", 30*length)
+	eve, _ := s.raw("eve")
+	ask := func(kind, body string) string {
+		t.Helper()
+		m, err := eve.Request("olive.up.eve."+kind, []byte(`{"v":1,"body":`+body+`}`), 20*time.Second)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return string(m.Data)
+	}
+	marks, err := json.Marshal(slices.Sorted(maps.Values(s.machine().Marks())))
+	if err != nil {
+		t.Fatal(err)
+	}
+	ask("hello", `{"spec":{"engines":["builtin"],"presets":`+string(marks)+`}}`)
+	var work struct {
+		Body worker.WorkAnswer `json:"body"`
+	}
+	if err := json.Unmarshal([]byte(ask("work", `{}`)), &work); err != nil || work.Body.Task == nil || !work.Body.Task.Sound {
+		t.Fatalf("got no sound to make: %+v, %v", work, err)
+	}
+	var wav bytes.Buffer // EBU Tech 3306
+	wav.WriteString("RF64\xff\xff\xff\xffWAVEds64\x1c\x00\x00\x00")
+	put := func(values ...any) {
+		for _, v := range values {
+			_ = binary.Write(&wav, binary.LittleEndian, v)
+		}
+	}
+	put(uint64(4*rate*length), uint64(4*rate*length), uint64(rate*length), uint32(0))
+	wav.WriteString("fmt ")
+	put(uint32(16), uint16(1), uint16(2), uint32(rate), uint32(4*rate), uint16(4), uint16(16))
+	wav.WriteString("data\xff\xff\xff\xff")
+	header := wav.Len()
+	if err := os.WriteFile(work.Body.Task.Part, wav.Bytes(), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Truncate(work.Body.Task.Part, int64(header)+4*rate*length); err != nil {
+		t.Fatal(err)
+	}
+	if err := eve.PublishRequest("olive.up.eve.report", "_INBOX.eve.x", []byte(`{"v":1,"body":{"job":1,"range":0,"part":{"sha256":"x"}}}`)); err != nil {
+		t.Fatal(err)
+	}
+	s.until("the master to read the part", func() bool {
+		links, _ := filepath.Glob(fmt.Sprintf("/proc/%d/fd/*", s.master.pid()))
+		return slices.ContainsFunc(links, func(link string) bool {
+			to, err := os.Readlink(link)
+			return err == nil && to == work.Body.Task.Part
+		})
+	})
+	return s
+}
+
+func TestAMasterThatIsBusyStopsInTime(t *testing.T) {
+	s := busy(t)
+	begun := time.Now()
+	if code := s.stop(s.master, syscall.SIGTERM); code != exitFailed && code != 0 {
+		t.Errorf("it ended with %d", code)
+	}
+	if took := time.Since(begun); took > 5*time.Second {
+		t.Errorf("it took %v", took)
+	} else {
+		t.Logf("it took %v", took.Round(time.Millisecond))
+	}
+}
+
 func TestASecondSignalEndsTheMaster(t *testing.T) {
-	s, _ := underWay(t)
-	// The journal's folder cannot be told that it is over while the process stands still: so both come at once.
-	_ = s.master.cmd.Process.Signal(syscall.SIGSTOP)
-	for _, p := range []syscall.Signal{syscall.SIGTERM, syscall.SIGCONT} {
-		_ = s.master.cmd.Process.Signal(p)
-	}
+	s := busy(t)
+	_ = s.master.cmd.Process.Signal(syscall.SIGTERM)
 	s.hears(s.master, "msg=stopping")
-	_ = s.stop(s.master, syscall.SIGTERM) // by the signal, or it was done before
-	state, ok := s.master.cmd.ProcessState.Sys().(syscall.WaitStatus)
-	if !ok || !(state.Signaled() && state.Signal() == syscall.SIGTERM || state.Exited() && state.ExitStatus() == 0) {
-		t.Errorf("it ended as %v", s.master.cmd.ProcessState)
+	s.stop(s.master, syscall.SIGTERM)
+	if state, ok := s.master.cmd.ProcessState.Sys().(syscall.WaitStatus); !ok || !state.Signaled() || state.Signal() != syscall.SIGTERM {
+		t.Errorf("it ended as %v, want by the signal", s.master.cmd.ProcessState)
 	}
-	if out, code := s.run("olive-master", "--config", s.path("master.toml"), "--check"); code != 0 {
+	if out, code := s.run("olive-master", "--config", s.path("master.toml"), "--check"); code != 0 || !strings.Contains(out, "1 jobs") {
 		t.Errorf("its store: %s", out)
 	}
 	s.begin()
-	s.renders("ada")
+	s.shows("1 a.mkv.ove running")
 }
 
 func TestTheEncodersKeepToTheWorkersLimits(t *testing.T) {
