@@ -102,7 +102,7 @@ func TestTenThousandConnections(t *testing.T) {
 	}
 	shaken := crowd
 	if os.Getenv("OLIVE_CYCLES") == "" {
-		shaken /= 4 // each costs two signatures: all of them in the nightly form
+		shaken /= 8 // each costs two signatures: all of them in the nightly form
 	}
 	for _, attack := range []struct {
 		name string

@@ -173,13 +173,15 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	defer done()
 	stopMaster() // whoever waits for work is sent home
 	rooms.Wait()
-	err = d.bus.Close(wait)
+	if err := d.bus.Close(wait); err != nil {
+		d.log.Warn("not all requests were answered; their workers ask again", "error", err)
+	}
 	closePort()
 	callers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	return err
+	return nil
 }
 
 // close closes what open has opened.
