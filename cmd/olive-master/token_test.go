@@ -2,6 +2,7 @@ package main
 
 import (
 	"bytes"
+	"context"
 	"crypto/sha256"
 	"encoding/base32"
 	"encoding/json"
@@ -34,7 +35,7 @@ func (s *site) post(path string, body any) (status int, answer string) {
 	}
 	client := http.Client{Transport: &http.Transport{
 		DisableKeepAlives: true,
-		Dial:              func(string, string) (net.Conn, error) { return c, nil },
+		DialContext:       func(context.Context, string, string) (net.Conn, error) { return c, nil },
 	}}
 	r, err := client.Post("http://"+s.addr+path, "application/json", bytes.NewReader(data))
 	if err != nil {
