@@ -101,6 +101,10 @@ func policyOf(cfg config.Master) farm.Policy {
 	}
 }
 
+func lifeOf(cfg config.Master) time.Duration {
+	return time.Duration(cfg.Join.CertificateDays) * 24 * time.Hour
+}
+
 func keepOf(cfg config.Master) time.Duration { return time.Duration(cfg.History.Days) * 24 * time.Hour }
 
 // reload reads the configuration again. What can change while workers and jobs are there does; the
@@ -115,10 +119,11 @@ func (d *daemon) reload(ctx context.Context) error {
 	}
 	d.settings.Lock()
 	defer d.settings.Unlock()
-	d.cfg.Farm, d.cfg.History, d.cfg.Join.TokenLifetime = now.Farm, now.History, now.Join.TokenLifetime
+	d.authority.SetLife(lifeOf(now))
+	d.cfg.Farm, d.cfg.History, d.cfg.Join = now.Farm, now.History, now.Join
 	d.log.Info("the configuration was read again")
 	if now != d.cfg {
-		d.log.Warn("some settings have changed that count only after a restart: all but [history], [farm] and token_lifetime", "file", d.path)
+		d.log.Warn("some settings have changed that count only after a restart: all but [history], [farm] and [join]", "file", d.path)
 	}
 	return nil
 }

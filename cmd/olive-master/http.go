@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"log/slog"
 	"net"
 	"net/http"
 	"sync"
@@ -18,11 +19,12 @@ const (
 )
 
 // serveHTTP serves the connections of the join service.
-func serveHTTP(h http.Handler) func(context.Context, *bus.Conn) {
+func serveHTTP(h http.Handler, log *slog.Logger) func(context.Context, *bus.Conn) {
 	return func(_ context.Context, c *bus.Conn) {
 		l := &single{conn: pki.HTTPConn(c.Conn), closed: make(chan struct{})}
 		s := &http.Server{
 			Handler: h, ReadTimeout: joinTimeout, WriteTimeout: joinTimeout, IdleTimeout: joinTimeout, MaxHeaderBytes: joinHeader,
+			ErrorLog: slog.NewLogLogger(log.Handler(), slog.LevelWarn),
 			ConnState: func(_ net.Conn, state http.ConnState) {
 				if state == http.StateClosed {
 					l.once.Do(func() { close(l.closed) })

@@ -4,7 +4,8 @@
 // Exit codes: 0 ended as asked, or --check found the store whole; 1 failed, or the store is
 // damaged; 2 wrong usage or configuration.
 //
-// The first SIGTERM or SIGINT ends it: jobs stay in its log and go on when it is started again.
+// The first SIGTERM or SIGINT ends it, within 5 s: jobs stay in its log and go on when it is started
+// again. The second ends it at once, as a power cut would.
 package main
 
 import (
@@ -30,6 +31,7 @@ const (
 
 func main() {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	context.AfterFunc(ctx, stop) // then signals do what they do to any program
 	code := run(ctx, os.Args[1:], os.Stdout, os.Stderr)
 	stop()
 	os.Exit(code)

@@ -32,8 +32,8 @@ import (
 	"olive-distributed/dbus"
 )
 
-// farewell is how long what is under way may take when the master ends.
-const farewell = 5 * time.Second
+// farewell is how long what is under way may take when the master ends, and then the journal.
+const farewell = 2 * time.Second
 
 // A daemon is the rooms of a running master.
 type daemon struct {
@@ -105,6 +105,7 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if d.authority, err = pki.Open(filepath.Join(d.cfg.State, "pki"), time.Now()); err != nil {
 		return err
 	}
+	d.authority.SetLife(lifeOf(d.cfg))
 	d.library = media.NewLibrary(filepath.Join(d.cfg.State, "media"))
 	engine := builtin.New(d.library, runtime.GOMAXPROCS(0))
 	d.master, err = master.New(master.Config{
@@ -124,7 +125,7 @@ func (d *daemon) busConfig() bus.Config {
 	return bus.Config{
 		TLS: d.authority.ServerConfig(time.Now), Identify: pki.Identify, Log: d.log,
 		Limits:   bus.Limits{Connections: d.cfg.Limits.Connections},
-		Services: map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log))}},
+		Services: map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log), d.log)}},
 		Handlers: d.master.Handlers(), Codes: worker.Codes(),
 	}
 }
@@ -172,13 +173,15 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	defer done()
 	stopMaster() // whoever waits for work is sent home
 	rooms.Wait()
-	err = d.bus.Close(wait)
+	if err := d.bus.Close(wait); err != nil {
+		d.log.Warn("not all requests were answered; their workers ask again", "error", err)
+	}
 	closePort()
 	callers.Wait()
 	if cause := context.Cause(ctx); !errors.Is(cause, context.Canceled) {
 		return cause
 	}
-	return err
+	return nil
 }
 
 // close closes what open has opened.

@@ -40,7 +40,7 @@ func TestSessions(t *testing.T) {
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze, "tmpfs": tmpfs, "fill": fill,
+			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze, "tmpfs": tmpfs, "fill": fill, "flip": flip,
 		},
 	})
 }
@@ -204,4 +204,13 @@ func fill(ts *testscript.TestScript, _ bool, args []string) {
 			return
 		}
 	}
+}
+
+// flip FILE: flips one bit in the second half of the file. A $ in the name is one.
+func flip(ts *testscript.TestScript, _ bool, args []string) {
+	file := ts.MkAbs(args[0])
+	data, err := os.ReadFile(file)
+	ts.Check(err)
+	data[len(data)*3/4] ^= 0x10
+	ts.Check(os.WriteFile(file, data, 0o600))
 }

@@ -53,6 +53,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer, signals <
 	if err := machine.SetPriority(cfg.Nice, cfg.IONice); err != nil {
 		log.Warn("the priority stays as it is", "error", err)
 	}
+	if err := machine.SetThreads(cfg.Threads); err != nil {
+		log.Warn("encoders may use all CPUs", "error", err)
+	}
 	if cfg.Memory > 0 {
 		debug.SetMemoryLimit(cfg.Memory)
 	}

@@ -200,15 +200,21 @@ func obey(ctx context.Context, cfg config.Worker, w *worker.Worker, cancel conte
 	cancel(errStopped)
 }
 
-// renew renews the certificate when two thirds of its life are over.
+// renew renews the certificate when two thirds of its life are over. It looks every hour, since clocks
+// are set, and tries more often as the end comes nearer.
 func renew(ctx context.Context, identity *pki.Identity, log *slog.Logger) {
-	const look, again = time.Hour, 10 * time.Minute
+	const look, soonest, again = time.Hour, time.Second, 10 * time.Minute
 	for {
-		wait := look
-		if now := time.Now(); identity.NeedsRenewal(now) {
-			if err := identity.Renew(ctx, now, nil); err != nil && ctx.Err() == nil {
+		now := time.Now()
+		wait := max(soonest, min(look, identity.RenewAt().Sub(now)))
+		if identity.NeedsRenewal(now) {
+			switch err := identity.Renew(ctx, now, nil); {
+			case ctx.Err() != nil:
+			case err == nil:
+				log.Info("the certificate was renewed", "expires", identity.Expires())
+			default:
 				log.Warn("certificate is not renewed yet", "expires", identity.Expires(), "error", err)
-				wait = again
+				wait = max(soonest, min(again, identity.Expires().Sub(now)/10))
 			}
 		}
 		timer := time.NewTimer(wait)

@@ -37,7 +37,7 @@ func BenchmarkWorkers(b *testing.B) {
 func crowd(b *testing.B, workers, rate int, d time.Duration) {
 	f := newFarm(b, bus.Config{
 		Handlers: []bus.Handler{echo()},
-		Limits:   bus.Limits{PerWorker: workers + 1, Handshakes: workers},
+		Limits:   bus.Limits{PerWorker: workers + 1, Sessions: workers + 1, Handshakes: workers, Rate: 1e6},
 	})
 	cert := f.tls("crowd").Certificates[0] // one identity: making 10,000 certificates is not what is measured
 	child := exec.Command(os.Args[0])

@@ -56,8 +56,10 @@ type Limits struct {
 	Connections int // in all: 12,000
 	Handshakes  int // under way: 256
 	PerWorker   int // connections of one worker: 16
+	Sessions    int // of these, to the bus: 1, since a worker is one process
 	Anonymous   int // connections without a certificate: 64
 	Requests    int // of one worker under way: 32
+	Rate        int // of one worker's requests that are answered, per second: 100; more wait
 }
 
 func (l Limits) withDefaults() Limits {
@@ -65,8 +67,10 @@ func (l Limits) withDefaults() Limits {
 		Connections: cmp.Or(l.Connections, 12_000),
 		Handshakes:  cmp.Or(l.Handshakes, 256),
 		PerWorker:   cmp.Or(l.PerWorker, 16),
+		Sessions:    cmp.Or(l.Sessions, 1),
 		Anonymous:   cmp.Or(l.Anonymous, 64),
 		Requests:    cmp.Or(l.Requests, 32),
+		Rate:        cmp.Or(l.Rate, 100),
 	}
 }
 
@@ -95,13 +99,13 @@ func New(cfg Config) (*Server, error) {
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
 	s := &Server{cfg: cfg, pending: map[string]int{}}
-	s.door.init()
+	s.door.init(cfg.Limits)
 	var err error
 	if s.tls, err = s.tlsConfig(); err != nil {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.roles = roles{byID: map[uint64]string{}, here: map[string]*presence{}, final: s.ctx}
+	s.roles = roles{byID: map[uint64]string{}, here: map[string]*presence{}, final: s.ctx, rate: cfg.Limits.Rate}
 	if s.nats, err = startNATS(s); err != nil {
 		s.cancel()
 		return nil, err
@@ -215,11 +219,11 @@ func (s *Server) answer(h Handler, worker string, m *nats.Msg, e *envelope) {
 			delete(s.pending, worker)
 		}
 	}()
-	ctx := s.roles.presence(worker)
-	if ctx == nil {
+	p := s.roles.presence(worker)
+	if p == nil || p.pace.Wait(p.ctx) != nil {
 		return // it has gone
 	}
-	reply, err := h.request(ctx, worker, e)
+	reply, err := h.request(p.ctx, worker, e)
 	var data []byte
 	if err == nil {
 		data, err = seal(reply)
@@ -308,7 +312,7 @@ type serverLog struct{ log *slog.Logger }
 
 func (l *serverLog) write(level slog.Level, format string, v []any) {
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, fmt.Sprintf(format, v...), "from", "nats-server")
+		l.log.Log(context.Background(), level, "nats-server says", "text", fmt.Sprintf(format, v...))
 	}
 }
 func (l *serverLog) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }

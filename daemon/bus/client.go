@@ -143,6 +143,9 @@ func welcomed(conn net.Conn) (net.Conn, error) {
 	if err == nil {
 		err = conn.SetReadDeadline(time.Time{})
 	}
+	if err == nil {
+		err = turnedAway(buf[:n])
+	}
 	if err != nil {
 		_ = conn.Close()
 		hint := ""

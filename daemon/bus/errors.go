@@ -11,6 +11,9 @@ var (
 	ErrInterrupted = errors.New("the connection was lost before the answer came")
 	// ErrAway means that the worker has no connection now.
 	ErrAway = errors.New("the worker is not connected")
+	// ErrTwice means that another process works under the worker's name.
+	ErrTwice = errors.New("another process works with this machine's identity; if it is on another machine, that is a copy of this one: " +
+		"give each a name of its own, by `olivectl worker add NAME` on the master and here the line that it prints")
 	// ErrBusy means that the worker has too many requests under way.
 	ErrBusy = errors.New("too many requests under way")
 	// ErrStopping means that the master takes no more requests: ask again after a while.

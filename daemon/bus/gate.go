@@ -5,11 +5,13 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
+	"golang.org/x/time/rate"
 )
 
 const (
@@ -34,41 +36,43 @@ type Conn struct {
 
 // door counts who is inside.
 type door struct {
+	limits     Limits
 	mu         sync.Mutex
 	all        int
-	handshakes int
+	handshakes places
+	anonymous  places
 	inside     map[string]map[net.Conn]bool // by identity
+	sessions   map[string][]*session        // by worker
 }
 
-func (d *door) init() { d.inside = map[string]map[net.Conn]bool{} }
+func (d *door) init(l Limits) {
+	d.limits = l
+	d.handshakes, d.anonymous = newPlaces(l.Handshakes), newPlaces(l.Anonymous)
+	d.inside, d.sessions = map[string]map[net.Conn]bool{}, map[string][]*session{}
+}
 
 // knock lets a connection begin its handshake.
-func (d *door) knock(l Limits) bool {
+func (d *door) knock(c net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if d.all >= l.Connections || d.handshakes >= l.Handshakes {
+	if d.all >= d.limits.Connections || !d.handshakes.take(hostOf(c)) {
 		return false
 	}
 	d.all++
-	d.handshakes++
 	return true
 }
 
 // shaken ends the handshake of a connection that goes on or is closed.
-func (d *door) shaken() {
+func (d *door) shaken(c net.Conn) {
 	d.mu.Lock()
-	d.handshakes--
+	d.handshakes.free(hostOf(c))
 	d.mu.Unlock()
 }
 
-func (d *door) enter(identity string, c net.Conn, l Limits) bool {
-	most := l.PerWorker
-	if identity == "" {
-		most = l.Anonymous
-	}
+func (d *door) enter(identity string, c net.Conn) bool {
 	d.mu.Lock()
 	defer d.mu.Unlock()
-	if len(d.inside[identity]) >= most {
+	if identity == "" && !d.anonymous.take(hostOf(c)) || identity != "" && len(d.inside[identity]) >= d.limits.PerWorker {
 		return false
 	}
 	if d.inside[identity] == nil {
@@ -81,6 +85,9 @@ func (d *door) enter(identity string, c net.Conn, l Limits) bool {
 func (d *door) leave(identity string, c net.Conn) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
+	if identity == "" {
+		d.anonymous.free(hostOf(c))
+	}
 	if delete(d.inside[identity], c); len(d.inside[identity]) == 0 {
 		delete(d.inside, identity)
 	}
@@ -191,7 +198,7 @@ func (s *Server) Serve(ctx context.Context, l net.Listener) error {
 			continue
 		}
 		wait = 0
-		if !s.door.knock(s.cfg.Limits) {
+		if !s.door.knock(c) {
 			_ = c.Close()
 			continue
 		}
@@ -219,14 +226,14 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	name, err := s.handshake(ctx, c)
-	s.door.shaken()
+	s.door.shaken(raw)
 	if err != nil {
 		s.cfg.Log.Info("refused a connection", "from", raw.RemoteAddr(), "error", err)
 		return
 	}
 	cs := c.ConnectionState()
-	if !s.door.enter(name, raw, s.cfg.Limits) {
-		s.cfg.Log.Warn("refused a connection: too many of this worker", "worker", name, "from", raw.RemoteAddr())
+	if !s.door.enter(name, raw) {
+		s.cfg.Log.Warn("refused a connection: too many of this kind", "worker", name, "from", raw.RemoteAddr())
 		return
 	}
 	defer s.door.leave(name, raw)
@@ -242,7 +249,7 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		service.Serve(ctx, &Conn{Conn: c, Identity: name})
 		return
 	}
-	s.splice(c, raw, name)
+	s.session(ctx, c, raw, name)
 }
 
 // handshake shakes hands and identifies the client. That needs a deep stack, which a goroutine keeps
@@ -271,7 +278,7 @@ func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
 	s.cfg.Log.Info("worker connected", "worker", worker, "from", raw.RemoteAddr())
 	var up sync.WaitGroup
 	up.Go(func() {
-		forward(in, c)
+		forward(in, &paced{c, rate.NewLimiter(pace, paceBurst)})
 		_ = in.Close() // and what is still to go to the worker goes first
 	})
 	forward(c, in)
@@ -282,7 +289,7 @@ func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
 }
 
 // forward copies until either side ends. A receiver that takes nothing for too long has gone.
-func forward(to, from net.Conn) {
+func forward(to net.Conn, from io.Reader) {
 	buf := make([]byte, 2048) // ten thousand workers have two each
 	for {
 		n, err := from.Read(buf)

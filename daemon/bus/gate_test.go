@@ -229,7 +229,7 @@ type zeros struct{}
 func (zeros) Read(b []byte) (int, error) { clear(b); return len(b), nil }
 
 func TestAFloodLeavesRoomForWorkers(t *testing.T) {
-	f := newFarm(t, bus.Config{Handlers: []bus.Handler{echo()}, Limits: bus.Limits{Handshakes: 100, PerWorker: 4}})
+	f := newFarm(t, bus.Config{Handlers: []bus.Handler{echo()}, Limits: bus.Limits{Handshakes: 100, PerWorker: 4, Sessions: 4}})
 	worker, states := f.dial("ada")
 	await(t, states, true)
 	var flood sync.WaitGroup

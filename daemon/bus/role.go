@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/nats-io/nats-server/v2/server"
+	"golang.org/x/time/rate"
 )
 
 // masterRole is the role of the master's own connection: it may do everything. No worker has this name.
@@ -26,13 +27,15 @@ type roles struct {
 	byID  map[uint64]string // client ID → worker
 	here  map[string]*presence
 	final context.Context // of all presences
+	rate  int             // of requests, per second
 }
 
 // A presence is the time in which a worker has at least one connection.
 type presence struct {
-	ids map[uint64]bool
-	ctx context.Context
-	end context.CancelFunc
+	ids  map[uint64]bool
+	ctx  context.Context
+	end  context.CancelFunc
+	pace *rate.Limiter // of requests
 }
 
 func (r *roles) enter(id uint64, worker string) {
@@ -41,7 +44,7 @@ func (r *roles) enter(id uint64, worker string) {
 	r.byID[id] = worker
 	p := r.here[worker]
 	if p == nil {
-		p = &presence{ids: map[uint64]bool{}}
+		p = &presence{ids: map[uint64]bool{}, pace: rate.NewLimiter(rate.Limit(r.rate), r.rate)}
 		p.ctx, p.end = context.WithCancel(r.final)
 		r.here[worker] = p
 	}
@@ -61,14 +64,11 @@ func (r *roles) leave(id uint64) {
 	}
 }
 
-// presence returns the context of a worker's presence, nil if it has none.
-func (r *roles) presence(worker string) context.Context {
+// presence returns a worker's presence, nil if it has none.
+func (r *roles) presence(worker string) *presence {
 	r.mu.Lock()
 	defer r.mu.Unlock()
-	if p := r.here[worker]; p != nil {
-		return p.ctx
-	}
-	return nil
+	return r.here[worker]
 }
 
 // Check is called by nats-server when a client has introduced itself. What it says about itself

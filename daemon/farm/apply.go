@@ -174,6 +174,9 @@ func (f *Farm) applyLease(e *Event) error {
 		l.Start = e.At.UnixMilli()
 	}
 	p.Leases = append(p.Leases, l)
+	if !slices.Contains(p.Had, e.Worker) {
+		p.Had = append(p.Had, e.Worker)
+	}
 	w.holds = e.ID()
 	if j.Started == 0 {
 		j.Started = e.At.UnixMilli()
@@ -212,7 +215,7 @@ func (f *Farm) applyCompleted(e *Event) error {
 		}
 	}
 	e.Stop = f.void(p, e.Worker)
-	p.Winner, p.Result = e.Worker, *e.Result
+	p.Winner, p.Result, p.Had = e.Worker, *e.Result, nil
 	j.Strikes, j.Struck = 0, nil
 	w.Streak, w.FailedAt = 0, 0
 	j.file(e.Range)

@@ -81,6 +81,9 @@ func (f *Farm) outlook(now time.Time, j *job, n uint32) (o outlook, ok bool) {
 		total = max(usual, 2*elapsed)
 	}
 	o = outlook{n: n, holder: l.Worker, left: total - elapsed, work: float64(p.length())}
+	if l.frames > 0 && !l.moved.IsZero() { // whoever says it is nearly done, and stays so, is not
+		o.left = max(o.left, now.Sub(l.moved).Seconds())
+	}
 	if sound {
 		o.work = total * speed.perSecond()
 	}

@@ -48,6 +48,7 @@ type piece struct {
 	Result Result   `json:"r,omitzero"`
 	Leases []lease  `json:"l,omitempty"`
 	Failed []string `json:"f,omitempty"` // workers that have failed it
+	Had    []string `json:"h,omitempty"` // workers that were given it, until it is completed
 }
 
 // A lease ties a worker to a piece.
@@ -88,6 +89,11 @@ func (p *piece) release(worker string) {
 }
 
 func (p *piece) failedBy(worker string) bool { return slices.Contains(p.Failed, worker) }
+
+// givenTo says whether the worker was ever given the piece. Nobody else has anything to say about it.
+func (p *piece) givenTo(worker string) bool {
+	return slices.Contains(p.Had, worker) || p.lease(worker) != nil || p.failedBy(worker)
+}
 
 // A numberSet holds numbers of ranges in ascending order. Taking the first is cheap.
 type numberSet []uint32

@@ -27,8 +27,17 @@ func (f *Farm) Beat(now time.Time, name string, id RangeID, frames int64) error 
 	return nil
 }
 
-// Complete reports a range as rendered, its part verified. The first report wins, whoever it comes
-// from: a worker that was lost in the meantime too. The event names the workers which are still
+// MayComplete says whether a report of the worker can count: the range is open, and was given to it.
+// Errors: [StaleError].
+func (f *Farm) MayComplete(name string, id RangeID) error {
+	if p := f.jobs[id.Job].piece(id.Range); p == nil || !p.givenTo(name) {
+		return &StaleError{Range: id, Worker: name}
+	}
+	return nil
+}
+
+// Complete reports a range as rendered, its part verified. The first report wins, whichever worker it
+// comes from that was given the range: one that was lost in the meantime too. The event names the workers which are still
 // at it, to be stopped. The winner may repeat its report: that is no error and no event. Errors:
 // [ErrNoWorker] when the worker was never here; [StaleError]: too late, delete the part.
 func (f *Farm) Complete(now time.Time, name string, id RangeID, r Result) ([]Event, error) {
@@ -38,6 +47,11 @@ func (f *Farm) Complete(now time.Time, name string, id RangeID, r Result) ([]Eve
 	if j := f.jobs[id.Job]; j != nil && j.State != Cancelled && int64(id.Range) < int64(len(j.Pieces)) {
 		if p := &j.Pieces[id.Range]; p.Winner == name && p.Result == r {
 			return nil, nil
+		}
+	}
+	if f.workers[name] != nil {
+		if err := f.MayComplete(name, id); err != nil {
+			return nil, err
 		}
 	}
 	return f.one(now, Event{Kind: RangeCompleted, Job: id.Job, Range: id.Range, Worker: name, Result: &r})

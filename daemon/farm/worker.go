@@ -21,8 +21,22 @@ type WorkerSpec struct {
 	Speed   float64  `json:"speed,omitempty"` // frames/s of its own benchmark; 0: unknown
 }
 
+// What a worker may say of itself: it stands in the log, and in every snapshot.
+const (
+	maxWord    = 256 // bytes
+	maxWords   = 64
+	maxThreads = 1 << 16
+)
+
 func (s *WorkerSpec) check() error {
+	long := func(word string) bool { return len(word) > maxWord }
 	switch {
+	case long(s.Name) || long(s.Boot) || slices.ContainsFunc(s.Engines, long) || slices.ContainsFunc(s.Presets, long):
+		return fmt.Errorf("a name of more than %d bytes", maxWord)
+	case len(s.Engines) > maxWords || len(s.Presets) > maxWords:
+		return fmt.Errorf("%d engines and %d presets, %d are enough", len(s.Engines), len(s.Presets), maxWords)
+	case s.Threads < 0 || s.Threads > maxThreads:
+		return fmt.Errorf("%d threads", s.Threads)
 	case !utf8.ValidString(s.Name + s.Boot + strings.Join(s.Engines, "") + strings.Join(s.Presets, "")):
 		return errors.New("text is not UTF-8")
 	case s.Name == "":
@@ -137,7 +151,7 @@ func (f *Farm) live(now time.Time, name string) (*worker, error) {
 
 // Hello takes a worker in, again and again as it likes; holds names the range which it is still
 // rendering from before, if any. A worker that was lost gets that range back if the range is still
-// open. A worker that has been started anew (see Boot) has failed the range it held: otherwise a
+// open, and was its. A worker that has been started anew (see Boot) has failed the range it held: otherwise a
 // range that kills its workers would go round for ever. The error wraps [ErrBadSpec].
 func (f *Farm) Hello(now time.Time, spec WorkerSpec, holds RangeID) ([]Event, error) {
 	spec = spec.clone()
@@ -170,7 +184,7 @@ func (f *Farm) Hello(now time.Time, spec WorkerSpec, holds RangeID) ([]Event, er
 	events = append(events, f.judge(now, had.Job)...)
 	w = f.workers[spec.Name]
 	w.seen = now
-	if p := f.jobs[holds.Job].piece(holds.Range); p != nil && w.holds == (RangeID{}) && len(p.Leases) < maxHolders {
+	if p := f.jobs[holds.Job].piece(holds.Range); p != nil && w.holds == (RangeID{}) && len(p.Leases) < maxHolders && p.givenTo(spec.Name) {
 		record(Event{Kind: RangeReclaimed, Job: holds.Job, Range: holds.Range, Worker: spec.Name})
 		f.leaseOf(w).moved = now
 	}

@@ -3,6 +3,7 @@ package master
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // A RefusedError says why a project is not exported, before any work was done.
@@ -11,7 +12,9 @@ type RefusedError struct {
 	Err     error
 }
 
-func (e *RefusedError) Error() string { return fmt.Sprintf("%s: %v", e.Project, e.Err) }
+func (e *RefusedError) Error() string {
+	return fmt.Sprintf("%s: %v", strings.Map(printable, e.Project), e.Err)
+}
 func (e *RefusedError) Unwrap() error { return e.Err }
 
 // A MissingError refuses a project whose media cannot be used.

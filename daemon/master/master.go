@@ -78,6 +78,8 @@ type Master struct {
 	stopped chan struct{} // closed when Run serves no more
 	joins   sync.WaitGroup
 
+	verifying turns // of workers whose parts are looked at
+
 	// Owned by the goroutine of Run.
 	ctx     context.Context
 	farm    *farm.Farm

@@ -215,6 +215,11 @@ type expectation struct {
 // Done implements [worker.Master]: the part is verified once more before it counts. Of the task
 // only its numbers are believed.
 func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker.Delivery) error {
+	leave, err := m.verifying.enter(ctx, name)
+	if err != nil {
+		return err
+	}
+	defer leave()
 	x, err := ask(ctx, m, func(time.Time) (expectation, error) { return m.expect(name, rangeOf(t), d.Part) })
 	if err != nil {
 		return err
@@ -268,10 +273,10 @@ func (m *Master) expect(name string, id farm.RangeID, p film.Part) (expectation,
 		sound: r.Content == farm.Sound, name: j.partName(r, name),
 	}
 	x.again = r.State == farm.Completed && r.Workers[0] == name && r.Result.SHA256 == p.SHA256
-	if r.State == farm.Completed && !x.again {
-		return x, fmt.Errorf("%w: range %v is completed", worker.ErrGone, id)
+	if x.again {
+		return x, nil
 	}
-	return x, nil
+	return x, gone(m.farm.MayComplete(name, id)) // before anything of its making is looked at
 }
 
 // accept enters a verified part.
@@ -314,10 +319,19 @@ func printable(r rune) rune {
 	return ' '
 }
 
+// paragraph keeps the lines of what a worker says, such that none looks like one of ours.
+func paragraph(text string) string {
+	lines := strings.Split(strings.ToValidUTF8(text, ""), "\n")
+	for i := range lines {
+		lines[i] = strings.Map(printable, lines[i])
+	}
+	return strings.Join(lines, "\n\t")
+}
+
 // Failed implements [worker.Master].
 func (m *Master) Failed(ctx context.Context, name string, t *worker.Task, f worker.Failure) error {
 	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
-		events, err := m.farm.Fail(now, name, rangeOf(t), f.Reason, f.Fatal)
+		events, err := m.farm.Fail(now, name, rangeOf(t), paragraph(f.Reason), f.Fatal)
 		m.record(events)
 		return struct{}{}, gone(err)
 	})

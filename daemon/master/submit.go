@@ -10,6 +10,8 @@ import (
 	"path/filepath"
 	"strings"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media/film"
@@ -109,6 +111,11 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 
 // prepare turns a request into a job with its plan.
 func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
+	for _, name := range []string{r.Project, r.Output} {
+		if err := checkName(name); err != nil {
+			return nil, err
+		}
+	}
 	engine, err := m.engine(r.Engine)
 	if err != nil {
 		return nil, err
@@ -170,6 +177,15 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 		Span: span, Media: report.Found(), Fonts: report.PlanFonts(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
 	return j, nil
+}
+
+// checkName refuses names that would steer the terminals on which they are listed, or take up more than
+// a line there.
+func checkName(name string) error {
+	if !utf8.ValidString(name) || strings.ContainsFunc(name, unicode.IsControl) {
+		return fmt.Errorf("the name %q has characters that cannot be shown: rename it", name)
+	}
+	return nil
 }
 
 // allow asks whether the job's files may be read. What it hears comes before all that is known of them.

@@ -28,6 +28,7 @@ type Authority struct {
 	ca     *x509.Certificate
 	key    crypto.Signer
 
+	life   atomic.Int64           // of workers' certificates, a time.Duration; 0: CertificateLife
 	change sync.Mutex             // held while the roster is replaced
 	roster atomic.Pointer[roster] // what is durable; never changed in place
 
@@ -71,6 +72,9 @@ func open(dir string, now time.Time, step private.Step) (*Authority, error) {
 // Close gives the folder back. No method may be called afterwards.
 func (a *Authority) Close() error { return a.folder.Close() }
 
+// SetLife says how long certificates of workers last that are made from now on; see [CertificateLife].
+func (a *Authority) SetLife(d time.Duration) { a.life.Store(int64(d)) }
+
 // CA returns the certificate of the farm's CA.
 func (a *Authority) CA() *x509.Certificate { return a.ca }
 
@@ -110,7 +114,7 @@ func (a *Authority) checkClock(now time.Time) error {
 	if now.Before(a.ca.NotBefore) {
 		return fmt.Errorf("the clock says %s, but the CA was made after %s: set the clock", stamp(now), stamp(a.ca.NotBefore))
 	}
-	if !now.Add(leafLife).Before(a.ca.NotAfter) {
+	if !now.Add(CertificateLife).Before(a.ca.NotAfter) {
 		return fmt.Errorf("the clock says %s, but the CA ends at %s: set the clock, or move %s away to begin a new farm, which every worker must join anew",
 			stamp(now), stamp(a.ca.NotAfter), a.folder.Dir)
 	}
@@ -186,7 +190,7 @@ func (a *Authority) certificate(now time.Time) (*tls.Certificate, error) {
 	if err != nil {
 		return nil, fmt.Errorf("make the master's certificate: %w", err)
 	}
-	leaf, err := a.issue(masterURI, "olive-master", x509.ExtKeyUsageServerAuth, key.Public(), now)
+	leaf, err := a.issue(masterURI, "olive-master", x509.ExtKeyUsageServerAuth, key.Public(), now, CertificateLife)
 	if err != nil {
 		return nil, fmt.Errorf("make the master's certificate: %w", err)
 	}
@@ -195,15 +199,19 @@ func (a *Authority) certificate(now time.Time) (*tls.Certificate, error) {
 	return a.master, nil
 }
 
-// issue makes a certificate for one use and one name.
-func (a *Authority) issue(uri, label string, use x509.ExtKeyUsage, key crypto.PublicKey, now time.Time) (*x509.Certificate, error) {
+// issue makes a certificate for one use and one name. It does not outlast the CA.
+func (a *Authority) issue(uri, label string, use x509.ExtKeyUsage, key crypto.PublicKey, now time.Time, life time.Duration) (*x509.Certificate, error) {
 	name, err := url.Parse(uri)
 	if err != nil {
 		return nil, err
 	}
+	end := now.Add(life)
+	if end.After(a.ca.NotAfter) {
+		end = a.ca.NotAfter
+	}
 	return sign(&x509.Certificate{
 		Subject:   pkix.Name{CommonName: label},
-		NotBefore: now.Add(-leafBackdate), NotAfter: now.Add(leafLife),
+		NotBefore: now.Add(-leafBackdate), NotAfter: end,
 		URIs:                  []*url.URL{name},
 		KeyUsage:              x509.KeyUsageDigitalSignature,
 		ExtKeyUsage:           []x509.ExtKeyUsage{use},

@@ -1,6 +1,7 @@
 package pki
 
 import (
+	"cmp"
 	"crypto"
 	"crypto/ecdsa"
 	"crypto/ed25519"
@@ -116,7 +117,7 @@ func (a *Authority) certify(m *member, name string, csr []byte, now time.Time) (
 	if err != nil {
 		return nil, err
 	}
-	cert, err := a.issue(workerURI+name, name, x509.ExtKeyUsageClientAuth, key, now)
+	cert, err := a.issue(workerURI+name, name, x509.ExtKeyUsageClientAuth, key, now, cmp.Or(time.Duration(a.life.Load()), CertificateLife))
 	if err != nil {
 		return nil, err
 	}

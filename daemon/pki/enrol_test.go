@@ -33,6 +33,16 @@ func TestTokenBuysOneCertificate(t *testing.T) {
 	if want := start.Add(90 * day); !cert.NotAfter.Equal(want) || !cert.NotBefore.Equal(start.Add(-time.Hour)) {
 		t.Errorf("valid from %v to %v, want %v", cert.NotBefore, cert.NotAfter, want)
 	}
+	w.a.SetLife(7 * day)
+	short, err := w.a.Enrol(w.token("render-08"), request(t, key, &x509.CertificateRequest{}), w.now())
+	if want := start.Add(7 * day); err != nil || !short.NotAfter.Equal(want) {
+		t.Errorf("with a life of a week a certificate ends at %v, %v, want %v", short.NotAfter, err, want)
+	}
+	w.a.SetLife(100 * 365 * day)
+	long, err := w.a.Enrol(w.token("render-09"), request(t, key, &x509.CertificateRequest{}), w.now())
+	if want := w.a.CA().NotAfter; err != nil || !long.NotAfter.Equal(want) {
+		t.Errorf("with a life of a century a certificate ends at %v, %v, want with the CA at %v", long.NotAfter, err, want)
+	}
 	if len(cert.ExtKeyUsage) != 1 || cert.ExtKeyUsage[0] != x509.ExtKeyUsageClientAuth || len(cert.UnknownExtKeyUsage) != 0 {
 		t.Errorf("extended usages %v, want only to be a client", cert.ExtKeyUsage)
 	}

@@ -136,8 +136,11 @@ func (i *Identity) Expires() time.Time { return i.papers.Load().cert.NotAfter }
 
 // NeedsRenewal says whether two thirds of the certificate's life are over.
 func (i *Identity) NeedsRenewal(now time.Time) bool {
-	return !now.Before(renewAt(i.papers.Load().cert))
+	return !now.Before(i.RenewAt())
 }
+
+// RenewAt is when the certificate is due for renewal.
+func (i *Identity) RenewAt() time.Time { return renewAt(i.papers.Load().cert) }
 
 // ClientConfig is how the worker dials a service of the master. The handshake fails unless the
 // farm's CA says at the time that the other end is the master; what host it is does not matter.

@@ -40,13 +40,16 @@ const (
 	masterURI = "olive://master"
 	workerURI = "olive://worker/"
 
-	caLife   = 20 * 365 * 24 * time.Hour
-	leafLife = 90 * 24 * time.Hour
+	caLife = 20 * 365 * 24 * time.Hour
 
 	// Certificates begin a little before they are made, because the clocks of two machines differ.
 	caBackdate   = 24 * time.Hour
 	leafBackdate = time.Hour
 )
+
+// CertificateLife is how long a certificate lasts, the master's always, a worker's unless
+// [Authority.SetLife] says otherwise.
+const CertificateLife = 90 * 24 * time.Hour
 
 // ValidName says whether a worker may have the name: 1 to 64 of a–z, 0–9 and '-', not at either
 // end. Such a name is safe in paths, subjects, units and URIs.

@@ -53,7 +53,7 @@ func click(t testing.TB, dir string) *Part {
 	if err != nil {
 		t.Fatalf("%v: %s", err, out)
 	}
-	sum, size, err := checksum(t.Context(), path)
+	sum, size, err := Checksum(t.Context(), path)
 	if err != nil {
 		t.Fatal(err)
 	}

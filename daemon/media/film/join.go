@@ -69,7 +69,7 @@ func (s JoinSpec) checkSound(ctx context.Context) error {
 	if s.Audio == nil {
 		return nil
 	}
-	sum, size, err := checksum(ctx, s.Audio.Path)
+	sum, size, err := Checksum(ctx, s.Audio.Path)
 	if err == nil && (sum != s.Audio.SHA256 || size != s.Audio.Size) {
 		err = fmt.Errorf("%s has changed since it was verified, or the disk is faulty; render the sound again", s.Audio.Path)
 	}

@@ -255,6 +255,12 @@ func TestAPartIsHeldAgainstThePlan(t *testing.T) {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
+	if err := os.Truncate(path, 1<<40); err != nil { // a hole, which takes an hour to read
+		t.Fatal(err)
+	}
+	if _, err := VerifyPart(t.Context(), path, e, 6); err == nil || !strings.Contains(err.Error(), "more than 6 frames can take") {
+		t.Errorf("a part of a terabyte: %v", err)
+	}
 	if err := os.Truncate(path, 900); err != nil {
 		t.Fatal(err)
 	}

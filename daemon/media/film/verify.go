@@ -41,6 +41,13 @@ func VerifyPart(ctx context.Context, path string, e Encoding, frames int64) (Par
 }
 
 func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Part, error) {
+	info, err := os.Stat(path)
+	if err != nil {
+		return Part{}, err
+	}
+	if most := e.most(frames); info.Size() > most {
+		return Part{}, fmt.Errorf("it has %d bytes, which is more than %d frames can take", info.Size(), frames)
+	}
 	list, err := probe.List(ctx, path)
 	if err != nil {
 		return Part{}, err
@@ -58,11 +65,18 @@ func verifyPart(ctx context.Context, path string, e Encoding, frames int64) (Par
 	if err != nil {
 		return Part{}, err
 	}
-	sum, size, err := checksum(ctx, path)
+	sum, size, err := Checksum(ctx, path)
 	if err != nil {
 		return Part{}, err
 	}
 	return Part{Path: path, Frames: frames, Size: size, SHA256: sum, Extradata: extradata, Content: content(list.Sums)}, nil
+}
+
+// most is the size in bytes that no part of so many frames has: twice that of raw pictures with 16 bits
+// in four channels. A file without end would take a verification without end.
+func (e Encoding) most(frames int64) int64 {
+	const header = 16 << 20
+	return header + 16*frames*int64(e.Width)*int64(e.Height)
 }
 
 // content is the digest of a run of coded frames.
@@ -255,8 +269,8 @@ func checkSound(stream map[string]string, packets []probe.Packet, length float64
 	return nil
 }
 
-// checksum reads the whole file; ctx ends it early.
-func checksum(ctx context.Context, path string) (sum string, size int64, err error) {
+// Checksum reads the whole file and returns its SHA-256, hex, and its size in bytes; ctx ends it early.
+func Checksum(ctx context.Context, path string) (sum string, size int64, err error) {
 	f, err := os.Open(path)
 	if err != nil {
 		return "", 0, err

@@ -9,6 +9,9 @@ import (
 	"os"
 )
 
+// slack is what may stand before the samples, and behind them: chunks that players do not need.
+const slack = 64 << 10 // bytes
+
 // Verify checks that path is a whole WAV or RF64 file of 16-bit stereo with exactly samples
 // samples at rate, without looking at the sound.
 func Verify(path string, rate int, samples int64) error {
@@ -29,6 +32,8 @@ func Verify(path string, rate int, samples int64) error {
 		return fmt.Errorf("verify sound %s: %d samples a second, want %d", path, gotRate, rate)
 	case size != 4*samples:
 		return fmt.Errorf("verify sound %s: %d samples, want %d", path, size/4, samples)
+	case info.Size() > start+size+slack:
+		return fmt.Errorf("verify sound %s: the file goes on for %d bytes after its samples", path, info.Size()-start-size)
 	case info.Size() < start+size:
 		return fmt.Errorf("verify sound %s: the file ends %d bytes early", path, start+size-info.Size())
 	}
@@ -55,7 +60,9 @@ func wavData(r io.Reader) (start, size int64, rate int, err error) {
 			return 0, 0, 0, err
 		}
 		n := int64(binary.LittleEndian.Uint32(head[4:]))
-		start += int64(len(head))
+		if start += int64(len(head)); start > slack {
+			return 0, 0, 0, errNotWAV
+		}
 		if string(head[:4]) == "data" {
 			if id == "RF64" {
 				n = long

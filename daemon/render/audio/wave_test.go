@@ -74,6 +74,21 @@ func TestWaveFile(t *testing.T) {
 			t.Errorf("Verify accepts %s", name)
 		}
 	}
+	if err := os.Truncate(path, 1<<40); err != nil { // a hole, which takes an hour to read
+		t.Fatal(err)
+	}
+	if Verify(path, 44100, 2) == nil {
+		t.Error("Verify accepts a file that goes on behind its samples")
+	}
+	if err := os.WriteFile(path, append(b[:12:12], make([]byte, 1<<20)...), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if Verify(path, 44100, 2) == nil {
+		t.Error("Verify accepts empty chunks without end")
+	}
+	if err := os.WriteFile(path, b, 0o600); err != nil {
+		t.Fatal(err)
+	}
 	if err := os.Truncate(path, 50); err != nil {
 		t.Fatal(err)
 	}

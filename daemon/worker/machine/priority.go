@@ -24,12 +24,47 @@ func SetPriority(nice int, ionice string) error {
 	if err != nil {
 		return err
 	}
+	if err := eachThread(func(id int) error { return setThread(id, nice, io) }); err != nil {
+		return fmt.Errorf("set priority: %w", err)
+	}
+	return nil
+}
+
+// SetThreads keeps this process, and what it starts from now on, on so many of the CPUs that it may use;
+// 0: on all. Encoders have a number of threads of their own, on which their bytes depend: it is the CPUs
+// that bound what they take. Workers that share a machine begin at different ones.
+func SetThreads(n int) error {
+	var may, set unix.CPUSet
+	if err := unix.SchedGetaffinity(0, &may); err != nil {
+		return fmt.Errorf("limit threads: %w", err)
+	}
+	count := may.Count()
+	if n <= 0 || n >= count {
+		return nil
+	}
+	var cpus []int
+	for cpu := 0; len(cpus) < count; cpu++ {
+		if may.IsSet(cpu) {
+			cpus = append(cpus, cpu)
+		}
+	}
+	for i := range n {
+		set.Set(cpus[(os.Getpid()+i)%count])
+	}
+	if err := eachThread(func(id int) error { return unix.SchedSetaffinity(id, &set) }); err != nil {
+		return fmt.Errorf("limit threads: %w", err)
+	}
+	return nil
+}
+
+// eachThread does something to all threads of this process.
+func eachThread(do func(id int) error) error {
 	done := map[int]bool{}
 	// A thread that was not set yet may have made another one meanwhile: until a pass finds none.
 	for range 100 {
 		ids, err := threads()
 		if err != nil {
-			return fmt.Errorf("set priority: %w", err)
+			return err
 		}
 		news := false
 		for _, id := range ids {
@@ -37,15 +72,15 @@ func SetPriority(nice int, ionice string) error {
 				continue
 			}
 			done[id], news = true, true
-			if err := setThread(id, nice, io); err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
-				return fmt.Errorf("set priority of thread %d: %w", id, err)
+			if err := do(id); err != nil && !errors.Is(err, unix.ESRCH) { // it has ended
+				return fmt.Errorf("thread %d: %w", id, err)
 			}
 		}
 		if !news {
 			return nil
 		}
 	}
-	return errors.New("set priority: this process makes threads without end")
+	return errors.New("this process makes threads without end")
 }
 
 func threads() ([]int, error) {
