@@ -115,7 +115,7 @@ func newRig(t *testing.T) *rig {
 			t.Fatal(err)
 		}
 	}
-	r.write("root", "master.toml", fmt.Sprintf("listen = \"127.0.0.1:7497\"\nstate = %q\ncontrol = %q\nspool = %q\n", r.path("state"), r.path("state/control"), r.path("spool")))
+	r.write("root", "master.toml", fmt.Sprintf("listen = \"127.0.0.1:7497\"\nstate = %q\nspool = %q\n", r.path("state"), r.path("spool")))
 	r.write("root", "worker.toml", fmt.Sprintf("state = %q\ncache = %q\nthreads = 1\nnice = 0\nionice = \"none\"\n", r.path("worker"), r.path("worker/cache")))
 	if r.root, err = dbus.Connect(t.Context(), ""); err != nil {
 		t.Fatal(err)

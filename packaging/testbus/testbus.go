@@ -57,6 +57,7 @@ func isFile(path string) bool {
 // A Bus is a dbus-daemon with a polkitd.
 type Bus struct {
 	Address   string
+	dir       string
 	processes []*exec.Cmd // in the order of their starts
 }
 
@@ -75,19 +76,24 @@ const config = `<!DOCTYPE busconfig PUBLIC "-//freedesktop//DTD D-Bus Bus Config
 // patience is how long a program may take to start.
 const patience = 20 * time.Second
 
-// New starts a bus with its socket in a folder. What is started on it inherits nothing: pass on the address.
-func New(ctx context.Context, dir string) (*Bus, error) {
-	b := &Bus{Address: "unix:path=" + filepath.Join(dir, "bus")}
-	if err := b.begin(ctx, dir); err != nil {
+// New starts a bus. What is to speak on it inherits nothing: pass on the address.
+func New(ctx context.Context) (*Bus, error) {
+	dir, err := os.MkdirTemp("", "olive-bus-")
+	if err != nil {
+		return nil, fmt.Errorf("start a bus: %w", err)
+	}
+	b := &Bus{Address: "unix:path=" + filepath.Join(dir, "bus"), dir: dir}
+	if err := b.begin(ctx); err != nil {
 		b.Close()
 		return nil, fmt.Errorf("start a bus: %w", err)
 	}
 	return b, nil
 }
 
-func (b *Bus) begin(ctx context.Context, dir string) error {
-	path := filepath.Join(dir, "bus.conf")
-	if err := os.WriteFile(path, []byte(config), 0o644); err != nil {
+func (b *Bus) begin(ctx context.Context) error {
+	path := filepath.Join(b.dir, "bus.conf")
+	// All users can get at it, polkit's own too.
+	if err := errors.Join(os.Chmod(b.dir, 0o755), os.WriteFile(path, []byte(config), 0o644)); err != nil {
 		return err
 	}
 	if err := b.start("dbus-daemon", "--config-file="+path, "--address="+b.Address, "--nofork", "--nopidfile", "--nosyslog"); err != nil {
@@ -141,11 +147,12 @@ func until(ctx context.Context, ok func() error) error {
 	}
 }
 
-// Close ends the bus, polkit first.
+// Close ends the bus, polkit first, and removes its folder.
 func (b *Bus) Close() {
 	for i := len(b.processes) - 1; i >= 0; i-- {
 		_ = b.processes[i].Process.Kill()
 		_ = b.processes[i].Wait() // killed
 	}
 	b.processes = nil
+	os.RemoveAll(b.dir)
 }

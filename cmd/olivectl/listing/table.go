@@ -231,7 +231,7 @@ func WriteHere(w io.Writer, h *Here) error {
 }
 
 func hereText(h *Here) string {
-	text := fmt.Sprintf("worker %s of %s, %d threads: %s", h.Name, h.Master, h.Threads, h.State)
+	text := fmt.Sprintf("worker %s of %s, with %s: %s", h.Name, h.Master, plural(int(h.Threads), "thread"), h.State)
 	if r := h.Range; r != nil {
 		text += " " + task(h.Job, r.Content, r.First, r.End, r.Done, term.SignsOf(os.Getenv).Dash)
 	}
@@ -245,4 +245,11 @@ func count(by map[string]int) string {
 		words = append(words, fmt.Sprintf("%d %s", by[state], state))
 	}
 	return cmp.Or(strings.Join(words, ", "), "none")
+}
+
+func plural(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
