@@ -139,7 +139,7 @@ func (w *watcher) take(e dbus.Event) error {
 // log shows an event. The end of a job is told by its state too, by whichever comes first.
 func (w *watcher) log(id uint32, e *dbus.LogEntry) {
 	switch state := farm.State(e.Event); state {
-	case farm.Failed, farm.Cancelled:
+	case farm.Done, farm.Failed, farm.Cancelled:
 		if w.ends[id] == state {
 			return
 		}
@@ -185,17 +185,18 @@ func (w *watcher) job(e dbus.Event) {
 	w.jobs[j.ID] = j
 }
 
-// tell shows the outcome of a job.
+// tell shows the outcome of a job, which its log may have told or not.
 func (w *watcher) tell(j *dbus.Job, began time.Time) {
+	end := dbus.LogEntry{Time: j.Ended, Event: string(j.State), Text: cmp.Or(j.Error, string(j.State))}
 	if j.State == farm.Done {
-		if w.ready {
-			w.draw()
-		}
-		w.show.Film(j.ID, screen.Film{Path: j.Output, Log: logOf(j.Output), Frames: j.FramesTotal, Took: j.Ended.Sub(cmp.Or(j.Submitted, began))})
-		return
+		end.Text = fmt.Sprintf("%s: %d frames", j.Output, j.FramesTotal)
+	} else {
+		w.worst = worse(w.worst, exitFailed, nil)
 	}
-	w.worst = worse(w.worst, exitFailed, nil)
-	w.log(j.ID, &dbus.LogEntry{Time: j.Ended, Event: string(j.State), Text: cmp.Or(j.Error, string(j.State))})
+	w.log(j.ID, &end)
+	if j.State == farm.Done {
+		w.show.Film(j.ID, screen.Film{Path: j.Output, Log: logOf(j.Output), Frames: j.FramesTotal, Took: j.Ended.Sub(cmp.Or(j.Submitted, began))})
+	}
 }
 
 // draw shows the present state; jobs that have ended are shown so once.

@@ -20,8 +20,8 @@ import (
 	"olive-distributed/dbus"
 )
 
-// bars draws a bar for each job and each worker on a terminal, as many as it has lines for. A job that
-// has ended leaves its line above the others.
+// bars draws a bar for each job and each worker on a terminal, as many as it has lines for. What has
+// ended is told in a line above them.
 type bars struct {
 	stdout   io.Writer
 	progress *mpb.Progress
@@ -32,8 +32,6 @@ type bars struct {
 	jobs    map[uint32]*bar
 	workers map[string]*bar
 	rest    *bar // counts those without a line; nil: all have one
-	ended   map[uint32]bool
-	films   []Film
 }
 
 // A bar is a line of the display; text is what stands behind it.
@@ -59,8 +57,8 @@ func newBars(stdout io.Writer, stderr *os.File) *bars {
 func makeBars(stdout io.Writer, height func() int, options ...mpb.ContainerOption) *bars {
 	return &bars{
 		signs: term.SignsOf(os.Getenv), stdout: stdout, height: height,
-		progress: mpb.New(append(options, mpb.PopCompletedMode())...),
-		jobs:     map[uint32]*bar{}, workers: map[string]*bar{}, ended: map[uint32]bool{},
+		progress: mpb.New(options...),
+		jobs:     map[uint32]*bar{}, workers: map[string]*bar{},
 	}
 }
 
@@ -111,7 +109,7 @@ func workerStyle(s term.Signs) mpb.BarStyleComposer {
 
 func (b *bars) Log(job uint32, e dbus.LogEntry) {
 	switch e.Event {
-	case "note", "range-failed", "failed":
+	case "note", "range-failed", "done", "failed", "cancelled":
 		b.Say(fmt.Sprintf("job %d: %s", job, e.Text))
 	}
 }
@@ -142,27 +140,24 @@ func (b *bars) Update(v dbus.View) {
 
 // choose picks whom there are lines for, the busy first, and says how many others there are.
 func choose(v dbus.View, lines int) (jobs []dbus.Job, workers []dbus.Member, rest string) {
-	open := 0
 	for i := range v.Jobs {
 		if !Over(&v.Jobs[i]) {
-			open++
+			jobs = append(jobs, v.Jobs[i])
 		}
-		jobs = append(jobs, v.Jobs[i])
 	}
 	for _, w := range v.Workers {
 		if w.State == dbus.Rendering || w.State == dbus.Waiting || w.State == dbus.Paused {
 			workers = append(workers, w)
 		}
 	}
-	if open+len(workers) <= lines {
+	if len(jobs)+len(workers) <= lines {
 		return jobs, workers, ""
 	}
 	lines = max(2, lines-1) // one for the rest
+	slices.SortStableFunc(jobs, func(a, b dbus.Job) int { return rank(active(&a)) - rank(active(&b)) })
 	slices.SortStableFunc(workers, func(a, b dbus.Member) int { return rank(a.State == dbus.Rendering) - rank(b.State == dbus.Rendering) })
-	few := workers[:min(len(workers), max(lines/2, lines-open))]
-	slices.SortStableFunc(jobs, func(a, b dbus.Job) int { return order(&a) - order(&b) })
-	ended := len(jobs) - open
-	some := jobs[:ended+min(open, lines-len(few))]
+	few := workers[:min(len(workers), max(lines/2, lines-len(jobs)))]
+	some := jobs[:min(len(jobs), lines-len(few))]
 	return some, few, fmt.Sprintf("and %d more jobs, %d more workers", len(jobs)-len(some), len(workers)-len(few))
 }
 
@@ -171,17 +166,6 @@ func rank(first bool) int {
 		return 0
 	}
 	return 1
-}
-
-// order has those first that end now, and need no line of their own any more.
-func order(j *dbus.Job) int {
-	switch {
-	case Over(j):
-		return 0
-	case active(j):
-		return 1
-	}
-	return 2
 }
 
 func (b *bars) drawJobs(jobs []dbus.Job) {
@@ -200,15 +184,8 @@ func (b *bars) drawJobs(jobs []dbus.Job) {
 
 func (b *bars) drawJob(j *dbus.Job) {
 	line := b.jobs[j.ID]
-	switch {
-	case Over(j) && b.ended[j.ID]:
-		return
-	case !Over(j):
-		delete(b.ended, j.ID) // it may be tried again
-	}
-	total := j.FramesTotal + 1 // the last step is the join's
 	if line == nil {
-		line = b.add(j.Name, total, int(j.ID), jobStyle(b.signs))
+		line = b.add(j.Name, j.FramesTotal+1, int(j.ID), jobStyle(b.signs)) // the last step is the join's
 		b.jobs[j.ID] = line
 	}
 	text := caption{brief: fmt.Sprintf("%3d %%", Percent(j))}
@@ -219,16 +196,6 @@ func (b *bars) drawJob(j *dbus.Job) {
 	text.full = strings.Join(append(words, Pace(j, time.Now())...), "  ")
 	line.text.Store(text)
 	line.SetCurrent(min(j.FramesDone, j.FramesTotal))
-	if !Over(j) {
-		return
-	}
-	if j.State == farm.Done {
-		line.SetCurrent(total)
-	} else {
-		line.Abort(false)
-	}
-	delete(b.jobs, j.ID)
-	b.ended[j.ID] = true
 }
 
 func (b *bars) drawWorkers(workers []dbus.Member, names map[uint32]string) {
@@ -286,13 +253,17 @@ func (b *bars) drawRest(text string) {
 	b.rest.text.Store(caption{text, text})
 }
 
+// Film is for programs: people have read of it in the log.
 func (b *bars) Film(_ uint32, f Film) {
+	if term.Is(b.stdout) {
+		return
+	}
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.films = append(b.films, f)
+	fmt.Fprintln(b.stdout, f.Path)
 }
 
-// Close leaves the jobs' last state on the terminal and prints the films below.
+// Close leaves the last state of jobs that have not ended on the terminal.
 func (b *bars) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
@@ -306,7 +277,4 @@ func (b *bars) Close() {
 		j.Abort(false)
 	}
 	b.progress.Wait()
-	for _, f := range b.films {
-		printPath(b.stdout, f.Path)
-	}
 }

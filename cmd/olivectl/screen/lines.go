@@ -53,7 +53,11 @@ func progress(j *dbus.Job, now time.Time) string {
 func (l *lines) Film(_ uint32, f Film) {
 	l.mu.Lock()
 	defer l.mu.Unlock()
-	printPath(l.stdout, f.Path)
+	path := f.Path // as it is for programs, harmless for people
+	if term.Is(l.stdout) {
+		path = term.Clean(path)
+	}
+	fmt.Fprintln(l.stdout, path)
 }
 
 func (l *lines) Refused(_ string, err error) { l.Say(err.Error()) }

@@ -90,11 +90,3 @@ func Pace(j *dbus.Job, now time.Time) (words []string) {
 	}
 	return words
 }
-
-// printPath prints the path of a film: as it is for programs, harmless for people.
-func printPath(w io.Writer, path string) {
-	if term.Is(w) {
-		path = term.Clean(path)
-	}
-	fmt.Fprintln(w, path)
-}
