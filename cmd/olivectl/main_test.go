@@ -2,15 +2,27 @@ package main
 
 import (
 	"errors"
+	"fmt"
+	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"olive-distributed/packaging/testbus"
 )
 
+// TestMain runs the tests beside a bus, and olivectl itself when a transcript calls it.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "olivectl" {
+		if err := testbus.Enter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	testscript.Main(m, map[string]func(){"olivectl": main})
 }
 

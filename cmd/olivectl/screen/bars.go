@@ -24,6 +24,7 @@ import (
 // ended is told in a line above them.
 type bars struct {
 	stdout   io.Writer
+	terminal io.Writer
 	progress *mpb.Progress
 	height   func() int // lines of the terminal
 	signs    term.Signs
@@ -51,13 +52,13 @@ func newBars(stdout io.Writer, stderr *os.File) *bars {
 		}
 		return usual
 	}
-	return makeBars(stdout, height, mpb.WithOutput(stderr), mpb.WithWidth(72), mpb.WithRefreshRate(Refresh))
+	return makeBars(stdout, stderr, height)
 }
 
-func makeBars(stdout io.Writer, height func() int, options ...mpb.ContainerOption) *bars {
+func makeBars(stdout, terminal io.Writer, height func() int) *bars {
 	return &bars{
-		signs: term.SignsOf(os.Getenv), stdout: stdout, height: height,
-		progress: mpb.New(options...),
+		signs: term.SignsOf(os.Getenv), stdout: stdout, terminal: terminal, height: height,
+		progress: mpb.New(mpb.WithOutput(terminal), mpb.WithWidth(72), mpb.WithRefreshRate(Refresh), mpb.WithAutoRefresh()),
 		jobs:     map[uint32]*bar{}, workers: map[string]*bar{},
 	}
 }
@@ -267,6 +268,7 @@ func (b *bars) Film(_ uint32, f Film) {
 func (b *bars) Close() {
 	b.mu.Lock()
 	defer b.mu.Unlock()
+	_, _ = io.WriteString(b.terminal, "\r") // behind the ^C that a terminal shows
 	for _, w := range b.workers {
 		w.Abort(true)
 	}
