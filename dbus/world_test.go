@@ -23,6 +23,7 @@ import (
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/dbus"
+	"olive-distributed/packaging/testbus"
 )
 
 // TestMain runs the tests beside a real bus and polkit, see packaging/rig/bus.
@@ -30,18 +31,11 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		os.Exit(agent(os.Args[2:]))
 	}
-	if os.Getenv("OLIVE_RIG_INNER") != "" {
-		os.Exit(m.Run())
+	if err := testbus.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	rig, err := filepath.Abs("../packaging/rig/bus")
-	if err == nil {
-		var self string
-		if self, err = os.Executable(); err == nil {
-			err = syscall.Exec(rig, append([]string{rig, "--", self}, os.Args[1:]...), os.Environ())
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(m.Run())
 }
 
 // ids are those of a user of the rig.

@@ -52,8 +52,8 @@ Exit code 0: an export would begin; 3: it would be refused.`,
 			return probe(c, args[0], sequence, engine, a.json)
 		},
 	}
-	c.Flags().StringVar(&sequence, "sequence", "", "look at the sequence of this name, not the one open in the editor")
-	c.Flags().StringVar(&engine, "engine", "builtin", "say what the engine builtin or olive supports")
+	c.Flags().StringVar(&sequence, "sequence", "", "look at the sequence of this `NAME`, not the one open in the editor")
+	c.Flags().StringVar(&engine, "engine", "builtin", "say what the `ENGINE` builtin or olive supports")
 	return c
 }
 

@@ -19,22 +19,16 @@ import (
 	"golang.org/x/sys/unix"
 
 	"olive-distributed/dbus"
+	"olive-distributed/packaging/testbus"
 )
 
 // TestMain runs the tests beside a real bus and polkit, see packaging/rig/bus.
 func TestMain(m *testing.M) {
-	if os.Getenv("OLIVE_RIG_INNER") != "" {
-		os.Exit(m.Run())
+	if err := testbus.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	rig, err := filepath.Abs("../../packaging/rig/bus")
-	if err == nil {
-		var self string
-		if self, err = os.Executable(); err == nil {
-			err = syscall.Exec(rig, append([]string{rig, "--", self}, os.Args[1:]...), os.Environ())
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(m.Run())
 }
 
 // credential is that of a user of the rig, with all groups.
