@@ -37,6 +37,7 @@ var mayImport = map[string][]string{
 	"packaging/manual":            {},
 	"packaging/rig":               {},
 	"packaging/testbus":           {},
+	"packaging/transcript":        {},
 	"daemon/door":                 {"daemon/farm", "daemon/master", "daemon/media/film", "daemon/ove", "daemon/pki", "daemon/render", "daemon/spool", "dbus", "dbus/access"},
 	"daemon/spool":                {"daemon/spool/ready"},
 	"daemon/spool/ready":          {},

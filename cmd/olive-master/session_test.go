@@ -17,6 +17,7 @@ import (
 	"github.com/rogpeppe/go-internal/testscript"
 
 	"olive-distributed/packaging/testbus"
+	"olive-distributed/packaging/transcript"
 )
 
 // TestSessions runs the transcripts in testdata: what the keeper of a farm types, and what happens.
@@ -45,39 +46,19 @@ func TestSessions(t *testing.T) {
 			return errors.Join(l.Close(), os.WriteFile(filepath.Join(e.WorkDir, "master.toml"), []byte(config), 0o600))
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"ctl": ctl, "exits": exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze, "tmpfs": tmpfs, "fill": fill,
+			"ctl": ctl, "exits": transcript.Exits, "until": until, "join": join, "nobody": nobody, "secrets": secrets, "append": appendTo, "ffmpegs": ffmpegs, "freeze": freeze, "tmpfs": tmpfs, "fill": fill,
 		},
 	})
 }
 
 // ctl CODE ARGS…: olivectl at the transcript's farm must end with the code.
 func ctl(ts *testscript.TestScript, neg bool, args []string) {
-	exits(ts, neg, append([]string{args[0], "olivectl"}, atFarm(ts, args[1:])...))
+	transcript.Exits(ts, neg, append([]string{args[0], "olivectl"}, atFarm(ts, args[1:])...))
 }
 
 // atFarm names the farm of the transcript, before any -- that ends the options.
 func atFarm(ts *testscript.TestScript, args []string) []string {
 	return append([]string{args[0], "--bus-address", ts.Getenv("BUS")}, args[1:]...)
-}
-
-// exits CODE PROGRAM ARGS…: a program must end with the code; its output is left for stdout and stderr.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("%s ended with %d, want %d", args[1], got, want)
-	}
 }
 
 // until PATTERN ARGS…: olivectl must say so in the end.

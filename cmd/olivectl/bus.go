@@ -4,10 +4,13 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
+	"time"
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/cmd/olivectl/term"
 	"olive-distributed/dbus"
 )
@@ -58,4 +61,18 @@ func outcome(ctx context.Context, err error) error {
 // refused says that an error is about the project that was submitted.
 func refused(err error) bool {
 	return errors.Is(err, dbus.ErrBadProject) || errors.Is(err, dbus.ErrMissingMedia) || errors.Is(err, dbus.ErrAccessDenied)
+}
+
+// look asks for the state of the farm and writes it, as JSON or for a person.
+func (a *app) look(c *cobra.Command, asJSON func(*dbus.View, time.Time) any, write func(io.Writer, *dbus.View, time.Time) error) error {
+	return a.with(c.Context(), func(client *dbus.Client) error {
+		v, err := client.Status(c.Context())
+		switch {
+		case err != nil:
+			return err
+		case a.json:
+			return listing.JSON(c.OutOrStdout(), asJSON(&v, time.Now()))
+		}
+		return write(c.OutOrStdout(), &v, time.Now())
+	})
 }

@@ -121,16 +121,7 @@ func (a *app) listCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "list", Short: "Show the jobs of the farm", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(client *dbus.Client) error {
-				v, err := client.Status(c.Context())
-				switch {
-				case err != nil:
-					return err
-				case a.json:
-					return listing.JSON(c.OutOrStdout(), listing.JobsOf(&v, time.Now()))
-				}
-				return listing.WriteJobs(c.OutOrStdout(), &v, time.Now())
-			})
+			return a.look(c, func(v *dbus.View, now time.Time) any { return listing.JobsOf(v, now) }, listing.WriteJobs)
 		},
 	}
 }

@@ -17,16 +17,7 @@ func (a *app) workersCommand() *cobra.Command {
 	return &cobra.Command{
 		Use: "workers", Short: "Show the workers of the farm", Args: cobra.NoArgs,
 		RunE: func(c *cobra.Command, _ []string) error {
-			return a.with(c.Context(), func(client *dbus.Client) error {
-				v, err := client.Status(c.Context())
-				switch {
-				case err != nil:
-					return err
-				case a.json:
-					return listing.JSON(c.OutOrStdout(), listing.WorkersOf(&v))
-				}
-				return listing.WriteWorkers(c.OutOrStdout(), &v, time.Now())
-			})
+			return a.look(c, func(v *dbus.View, _ time.Time) any { return listing.WorkersOf(v) }, listing.WriteWorkers)
 		},
 	}
 }
