@@ -6,6 +6,8 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
@@ -20,10 +22,17 @@ var (
 // A Client calls the daemons on a bus. It is safe for concurrent use. Refusals are of type [*Error].
 type Client struct {
 	// Quiet leaves out the flag by which polkit may ask for a password, NoStart has the bus start no
-	// daemon for a call. Set them before the first call.
+	// daemon for a call.
 	Quiet, NoStart bool
+	// Ask is called, once, when a quiet call is refused that a password might allow. It sees to it that there
+	// is somebody to be asked: such calls are made again with the flag, until one is refused then too. nil:
+	// they are not.
+	// These three are to be set before the first call.
+	Ask func()
 
-	conn *godbus.Conn
+	conn  *godbus.Conn
+	asked sync.Once
+	no    atomic.Bool // nobody gave the password
 }
 
 // Connect dials the bus at address, "" for the system bus. The daemon is started by the first call.
@@ -40,6 +49,18 @@ func (c *Client) Close() { c.conn.Close() }
 
 // call calls a method and stores the answer in outs.
 func (c *Client) call(ctx context.Context, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {
+	err := c.try(ctx, !c.Quiet, name, path, method, args, outs...)
+	if !c.Quiet || c.Ask == nil || c.no.Load() || !errors.Is(err, ErrNotAuthorized) {
+		return err
+	}
+	c.asked.Do(c.Ask)
+	if err = c.try(ctx, true, name, path, method, args, outs...); errors.Is(err, ErrNotAuthorized) { // nothing has happened before
+		c.no.Store(true)
+	}
+	return err
+}
+
+func (c *Client) try(ctx context.Context, interactive bool, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {
 	iface, member := method[:strings.LastIndexByte(method, '.')], method[strings.LastIndexByte(method, '.')+1:]
 	msg := &godbus.Message{Type: godbus.TypeMethodCall, Body: args, Headers: map[godbus.HeaderField]godbus.Variant{
 		godbus.FieldDestination: godbus.MakeVariant(name), godbus.FieldPath: godbus.MakeVariant(path),
@@ -48,7 +69,7 @@ func (c *Client) call(ctx context.Context, name string, path godbus.ObjectPath, 
 	if len(args) > 0 {
 		msg.Headers[godbus.FieldSignature] = godbus.MakeVariant(godbus.SignatureOf(args...))
 	}
-	if !c.Quiet {
+	if interactive {
 		msg.Flags |= godbus.FlagAllowInteractiveAuthorization
 	}
 	if c.NoStart {

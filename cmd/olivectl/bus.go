@@ -34,7 +34,12 @@ func (a *app) with(ctx context.Context, do func(*dbus.Client) error) error {
 		return &exitError{exitNobody, fmt.Errorf("%w: the daemons cannot be asked without it", err)}
 	}
 	defer client.Close()
-	client.Quiet = !term.Is(os.Stdin)
+	client.Quiet = true
+	if term.Is(os.Stdin) && term.Is(os.Stderr) {
+		var agent agent
+		defer agent.stop()
+		client.Ask = func() { agent.start(a.bus) }
+	}
 	return outcome(ctx, do(client))
 }
 

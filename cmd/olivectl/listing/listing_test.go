@@ -26,7 +26,7 @@ func view() dbus.View {
 			{
 				ID: 4, Name: "holiday.ove", Project: "/p/holiday.ove", State: farm.Running, Progress: .25, FramesTotal: 400, FramesDone: 100, Speed: 12.34, ExpectedEnd: now.Add(24 * time.Second),
 				Submitted: ago(time.Minute), Started: ago(time.Second), Owner: 0, Output: "/films/holiday.mp4", Priority: -5, Crew: 2,
-				Ranges: []dbus.Range{{0, dbus.Sound, 0, 400, farm.Completed, []string{"ada"}}, {1, dbus.Picture, 0, 240, farm.Ongoing, []string{"ada", "bob"}}, {2, dbus.Picture, 240, 400, farm.Pending, nil}},
+				Ranges: []dbus.Range{{Number: 0, Content: dbus.Sound, First: 0, End: 400, State: farm.Completed, Workers: []string{"ada"}}, {Number: 1, Content: dbus.Picture, First: 0, End: 240, State: farm.Ongoing, Workers: []string{"ada", "bob"}}, {Number: 2, Content: dbus.Picture, First: 240, End: 400, State: farm.Pending, Workers: nil}},
 			},
 			{ID: 5, Name: "alone.ove", State: farm.Queued, FramesTotal: 10, Submitted: ago(time.Second), Output: "/films/alone.mp4"},
 			{ID: 6, Name: "red\x1b[31m.ove", State: farm.Failed, FramesTotal: 10, Submitted: ago(time.Minute), Ended: ago(time.Second), Output: "/films/x.mp4", Error: "disk full", Crew: 1},
