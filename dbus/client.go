@@ -6,20 +6,33 @@ import (
 	"fmt"
 	"os"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
 )
 
-// ErrNoMaster means that nobody has the master's name on the bus, and nobody could be started.
-var ErrNoMaster = errors.New("no master answers")
+// Nobody has the daemon's name on the bus, and nobody could be started.
+var (
+	ErrNoMaster = errors.New("no master answers")
+	ErrNoWorker = errors.New("no worker answers on this machine")
+)
 
 // A Client calls the daemons on a bus. It is safe for concurrent use. Refusals are of type [*Error].
 type Client struct {
-	// Quiet leaves out the flag by which polkit may ask for a password. Set it before the first call.
-	Quiet bool
+	// Quiet leaves out the flag by which polkit may ask for a password, NoStart has the bus start no
+	// daemon for a call.
+	Quiet, NoStart bool
+	// Ask is called, once, when a quiet call is refused that a password might allow. It sees to it that there
+	// is somebody to be asked: such calls are made again with the flag, until one is refused then too. nil:
+	// they are not.
+	// These three are to be set before the first call.
+	Ask func()
 
-	conn *godbus.Conn
+	conn  *godbus.Conn
+	asked sync.Once
+	no    atomic.Bool // nobody gave the password
 }
 
 // Connect dials the bus at address, "" for the system bus. The daemon is started by the first call.
@@ -36,6 +49,18 @@ func (c *Client) Close() { c.conn.Close() }
 
 // call calls a method and stores the answer in outs.
 func (c *Client) call(ctx context.Context, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {
+	err := c.try(ctx, !c.Quiet, name, path, method, args, outs...)
+	if !c.Quiet || c.Ask == nil || c.no.Load() || !errors.Is(err, ErrNotAuthorized) {
+		return err
+	}
+	c.asked.Do(c.Ask)
+	if err = c.try(ctx, true, name, path, method, args, outs...); errors.Is(err, ErrNotAuthorized) { // nothing has happened before
+		c.no.Store(true)
+	}
+	return err
+}
+
+func (c *Client) try(ctx context.Context, interactive bool, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {
 	iface, member := method[:strings.LastIndexByte(method, '.')], method[strings.LastIndexByte(method, '.')+1:]
 	msg := &godbus.Message{Type: godbus.TypeMethodCall, Body: args, Headers: map[godbus.HeaderField]godbus.Variant{
 		godbus.FieldDestination: godbus.MakeVariant(name), godbus.FieldPath: godbus.MakeVariant(path),
@@ -44,8 +69,11 @@ func (c *Client) call(ctx context.Context, name string, path godbus.ObjectPath, 
 	if len(args) > 0 {
 		msg.Headers[godbus.FieldSignature] = godbus.MakeVariant(godbus.SignatureOf(args...))
 	}
-	if !c.Quiet {
+	if interactive {
 		msg.Flags |= godbus.FlagAllowInteractiveAuthorization
+	}
+	if c.NoStart {
+		msg.Flags |= godbus.FlagNoAutoStart
 	}
 	ctx, cancel := context.WithCancel(ctx) // godbus keeps a goroutine until this
 	defer cancel()
@@ -71,7 +99,10 @@ func fromWire(name string, err error) error {
 		return &Error{own, text}
 	case e.Name == "org.freedesktop.DBus.Error.ServiceUnknown", e.Name == "org.freedesktop.DBus.Error.NameHasNoOwner",
 		e.Name == "org.freedesktop.DBus.Error.NoReply", strings.HasPrefix(e.Name, "org.freedesktop.DBus.Error.Spawn."):
-		return fmt.Errorf("%w: is olive installed, and does 'systemctl status' show it running? (%s)", ErrNoMaster, text)
+		if name == WorkerName {
+			return fmt.Errorf("%w (%s)", ErrNoWorker, text)
+		}
+		return fmt.Errorf("%w (%s)", ErrNoMaster, text)
 	}
 	return fmt.Errorf("call %s: %w", name, err)
 }
@@ -104,6 +135,16 @@ func (c *Client) Status(ctx context.Context) (View, error) {
 	return v, nil
 }
 
+// Version returns the version of the master.
+func (c *Client) Version(ctx context.Context) (version string, err error) {
+	var v godbus.Variant
+	if err := c.call(ctx, MasterName, masterPath, propertiesInterface+".Get", []any{managerInterface, "Version"}, &v); err != nil {
+		return "", err
+	}
+	version, _ = v.Value().(string)
+	return version, nil
+}
+
 // Job returns one job with its ranges.
 func (c *Client) Job(ctx context.Context, id uint32) (j Job, err error) {
 	var path godbus.ObjectPath
@@ -126,12 +167,17 @@ func (c *Client) Submit(ctx context.Context, project string, o Options) (id uint
 }
 
 // SubmitFile is Submit for a project that the caller has opened and the master may not be able to;
-// its name must be an absolute path.
+// its name must be an absolute path. Where the bus takes no files of this caller, as of one who is not in
+// the group olive, the master must open it by that.
 func (c *Client) SubmitFile(ctx context.Context, project *os.File, o Options) (id uint32, err error) {
 	options := o.variants()
 	options["path"] = godbus.MakeVariant(project.Name())
 	var path godbus.ObjectPath
 	err = c.manager(ctx, "SubmitFd", []any{godbus.UnixFD(project.Fd()), options}, &id, &path)
+	var policy godbus.Error
+	if errors.As(err, &policy) && policy.Name == errBusPolicy {
+		return c.Submit(ctx, project.Name(), o)
+	}
 	return id, err
 }
 

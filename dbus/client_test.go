@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 	"testing"
@@ -198,5 +199,60 @@ func pretend(t *testing.T) {
 	}
 	if err := liar.BusObject().Call("org.freedesktop.DBus.GetId", 0).Err; err != nil { // all is delivered
 		t.Fatal(err)
+	}
+}
+
+// TestClientAsksOnce has a user call who may not: a quiet call comes first, and who was refused a
+// password is asked no more.
+func TestClientAsksOnce(t *testing.T) {
+	f := newFake()
+	serveMaster(t, f)
+	c := clientAs(t, "other")
+	asked := 0
+	c.Quiet, c.Ask = true, func() { asked++ }
+	if _, err := c.Status(t.Context()); err != nil || asked != 0 {
+		t.Fatalf("status: %v, asked %d times", err, asked)
+	}
+	for range 3 {
+		if err := c.DoWorker(t.Context(), "w-1", "revoke"); !errors.Is(err, dbus.ErrNotAuthorized) {
+			t.Errorf("revoke: %v", err)
+		}
+	}
+	if did := f.done(); asked != 1 || len(did) != 0 {
+		t.Errorf("asked %d times, want once; the master was told to %q", asked, did)
+	}
+}
+
+// TestAbsentDaemonsHaveNames tells a master that is not there from a worker that is not.
+func TestAbsentDaemonsHaveNames(t *testing.T) {
+	c := clientAs(t, "other")
+	c.NoStart = true
+	if _, err := c.Status(t.Context()); !errors.Is(err, dbus.ErrNoMaster) {
+		t.Errorf("no master: %v", err)
+	}
+	if _, err := c.WorkerStatus(t.Context()); !errors.Is(err, dbus.ErrNoWorker) {
+		t.Errorf("no worker: %v", err)
+	}
+	serveMaster(t, newFake())
+	if v, err := c.Version(t.Context()); err != nil || v != "1.2" {
+		t.Errorf("version %q, %v", v, err)
+	}
+}
+
+// TestFileOfOneWhoMaySendNoneGoesByPath submits as a user from whom the bus takes no files.
+func TestFileOfOneWhoMaySendNoneGoesByPath(t *testing.T) {
+	f := newFake()
+	serveMaster(t, f)
+	for name, want := range map[string]error{"member": nil, "other": dbus.ErrNotAuthorized} {
+		file, err := os.Open(project(t, 0o644))
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer file.Close()
+		c := clientAs(t, name)
+		c.Quiet = true
+		if _, err := c.SubmitFile(t.Context(), file, dbus.Options{}); !errors.Is(err, want) {
+			t.Errorf("%s: %v, want %v", name, err, want)
+		}
 	}
 }

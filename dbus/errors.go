@@ -49,6 +49,7 @@ var (
 const (
 	errorPrefix = "org.olive.Error."
 
+	errBusPolicy        = "org.freedesktop.DBus.Error.AccessDenied"
 	errInvalidArgs      = "org.freedesktop.DBus.Error.InvalidArgs"
 	errUnknownObject    = "org.freedesktop.DBus.Error.UnknownObject"
 	errUnknownInterface = "org.freedesktop.DBus.Error.UnknownInterface"

@@ -67,7 +67,11 @@ func (s *service) pass(ctx context.Context, g gate, c *call) error {
 	case err != nil:
 		return ErrNotAuthorized.With(fmt.Errorf("%s needs %s, and polkit cannot be asked: %w", c.name, action, err))
 	case !ok:
-		return ErrNotAuthorized.With(fmt.Errorf("%s needs the permission %s: become a member of the group olive, or ask the administrator", c.name, action))
+		who := "become a member of the group olive, or ask the administrator"
+		if action == actionEnroll || action == actionManage {
+			who = "it is the administrator's"
+		}
+		return ErrNotAuthorized.With(fmt.Errorf("%s needs the permission %s: %s", c.name, action, who))
 	}
 	return nil
 }

@@ -171,6 +171,7 @@ type Options struct {
 	Sequence          string   `option:"sequence"`
 	First             int64    `option:"first"` // frame
 	End               int64    `option:"end"`   // frame; 0: that of the sequence
+	Engine            string   `option:"engine"`
 	Preset            string   `option:"preset"`
 	Colour            string   `option:"colour"`
 	VideoArgs         []string `option:"video-args"`

@@ -69,18 +69,11 @@ func (ms *MasterService) Run(ctx context.Context) error {
 	}
 }
 
-// turn sends what there is to tell.
+// turn sends what there is to tell: events before the states that came of them.
 func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 	if l != nil {
-		ms.seen.logs[l.job]++
-		if !ms.seen.has(jobPath(l.job)) {
-			if err := ms.look(ctx); err != nil {
-				return err
-			}
-		}
 		poke(ms.poked)
-		e := l.entry.line()
-		return ms.conn.Emit(jobPath(l.job), jobInterface+".LogMessage", e.Time, e.Event, e.Text, e.Worker, e.First, e.End)
+		return ms.emit(ctx, l)
 	}
 	if wait := lookPause - time.Since(ms.seen.at); wait > 0 {
 		timer := time.NewTimer(wait)
@@ -91,7 +84,25 @@ func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 			return nil
 		}
 	}
+	for range len(ms.logs) {
+		l := <-ms.logs
+		if err := ms.emit(ctx, &l); err != nil {
+			return err
+		}
+	}
 	return ms.look(ctx)
+}
+
+// emit sends a LogMessage, after the job itself.
+func (ms *MasterService) emit(ctx context.Context, l *logged) error {
+	ms.seen.logs[l.job]++
+	if !ms.seen.has(jobPath(l.job)) {
+		if err := ms.look(ctx); err != nil {
+			return err
+		}
+	}
+	e := l.entry.line()
+	return ms.conn.Emit(jobPath(l.job), jobInterface+".LogMessage", e.Time, e.Event, e.Text, e.Worker, e.First, e.End)
 }
 
 // seen is what the bus has been told. One goroutine owns it.

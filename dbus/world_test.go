@@ -7,22 +7,17 @@ import (
 	"io"
 	"maps"
 	"os"
-	"os/user"
 	"path/filepath"
-	"runtime"
 	"slices"
-	"strconv"
 	"sync"
-	"syscall"
 	"testing"
 	"time"
-	"unsafe"
 
 	godbus "github.com/godbus/dbus/v5"
-	"golang.org/x/sys/unix"
 
 	"olive-distributed/daemon/farm"
 	"olive-distributed/dbus"
+	"olive-distributed/packaging/testbus"
 )
 
 // TestMain runs the tests beside a real bus and polkit, see packaging/rig/bus.
@@ -30,72 +25,29 @@ func TestMain(m *testing.M) {
 	if len(os.Args) > 1 && os.Args[1] == "agent" {
 		os.Exit(agent(os.Args[2:]))
 	}
-	if os.Getenv("OLIVE_RIG_INNER") != "" {
-		os.Exit(m.Run())
+	if err := testbus.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	rig, err := filepath.Abs("../packaging/rig/bus")
-	if err == nil {
-		var self string
-		if self, err = os.Executable(); err == nil {
-			err = syscall.Exec(rig, append([]string{rig, "--", self}, os.Args[1:]...), os.Environ())
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(m.Run())
 }
 
 // ids are those of a user of the rig.
 func ids(t testing.TB, name string) (uid, gid uint32, groups []uint32) {
 	t.Helper()
-	u, err := user.Lookup(name)
+	c, err := testbus.User(name)
 	if err != nil {
 		t.Fatal(err)
 	}
-	list, err := u.GroupIds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := func(s string) uint32 {
-		n, err := strconv.ParseUint(s, 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return uint32(n)
-	}
-	for _, g := range list {
-		groups = append(groups, number(g))
-	}
-	return number(u.Uid), number(u.Gid), groups
+	return c.Uid, c.Gid, c.Groups
 }
 
-// as runs f on a thread that belongs to a user, and ends with f: connections that f makes are the
-// user's.
+// as runs f as a user of the rig: connections that f makes are the user's.
 func as(t testing.TB, name string, f func() error) {
 	t.Helper()
-	uid, gid, groups := ids(t, name)
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends here
-		done <- errors.Join(become(uid, gid, groups), f())
-	}()
-	if err := <-done; err != nil {
+	if err := testbus.As(name, f); err != nil {
 		t.Fatalf("as %s: %v", name, err)
 	}
-}
-
-// become changes the thread only: package syscall would change the process.
-func become(uid, gid uint32, groups []uint32) error {
-	calls := [][4]uintptr{
-		{unix.SYS_SETGROUPS, uintptr(len(groups)), pointer(groups)},
-		{unix.SYS_SETRESGID, uintptr(gid), uintptr(gid), uintptr(gid)},
-		{unix.SYS_SETRESUID, uintptr(uid), uintptr(uid), uintptr(uid)},
-	}
-	for _, c := range calls {
-		if _, _, errno := syscall.RawSyscall(c[0], c[1], c[2], c[3]); errno != 0 {
-			return errno
-		}
-	}
-	return nil
 }
 
 func dialAs(t testing.TB, name string) *godbus.Conn {
@@ -349,5 +301,3 @@ func project(t testing.TB, mode os.FileMode) string {
 	}
 	return path
 }
-
-func pointer(ids []uint32) uintptr { return uintptr(unsafe.Pointer(unsafe.SliceData(ids))) }

@@ -6,11 +6,11 @@ cd "$(dirname "$0")/.."
 dir=$(mktemp -d)
 pid=
 trap '[ -z "$pid" ] || kill "$pid" 2>/dev/null || true; rm -rf "$dir"' EXIT
-printf 'listen = "127.0.0.1:%d"\nstate = "%s/state"\ncontrol = "%s/control.sock"\nbus = "none"\nspool = ""\n' $((20000 + RANDOM % 10000)) "$dir" "$dir" >"$dir/master.toml"
+printf 'listen = "127.0.0.1:%d"\nstate = "%s/state"\nbus = "none"\nspool = ""\n' $((20000 + RANDOM % 10000)) "$dir" >"$dir/master.toml"
 bin/olive-master --config "$dir/master.toml" 2>"$dir/log" &
 pid=$!
 for _ in $(seq 100); do
-	if bin/olivectl list --socket "$dir/control.sock" >/dev/null 2>&1; then break; fi
+	if grep -q msg=ready "$dir/log"; then break; fi
 	sleep 0.1
 done
 ticks() { awk '{ print $14 + $15 }' "/proc/$pid/stat"; }

@@ -195,7 +195,7 @@ func TestManualPagesReferToOursThatExist(t *testing.T) {
 
 func TestOlivectlPageHasEveryCommand(t *testing.T) {
 	text := page(t, "olivectl.1")
-	for _, want := range []string{".Ss export", ".Ss submit", `.Ss worker add`, ".It Fl -split Ar NUMBER", ".It Fl o , Fl -output Ar FILE", ".It Fl -token Ar TOKEN"} {
+	for _, want := range []string{".Ss export", ".Ss submit", ".Ss watch", ".Ss worker add", ".Ss here pause", ".It Fl f , Fl -follow", ".It Fl -split Ar NUMBER", ".It Fl o , Fl -output Ar FILE", ".It Fl -token Ar TOKEN"} {
 		if !strings.Contains(text, want+"\n") {
 			t.Errorf("olivectl(1) has no line %q", want)
 		}

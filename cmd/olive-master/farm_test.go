@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -13,9 +14,9 @@ import (
 	"testing"
 	"time"
 
-	"olive-distributed/daemon/control"
 	"olive-distributed/daemon/farm"
-	"olive-distributed/daemon/master"
+	"olive-distributed/dbus"
+	"olive-distributed/packaging/testbus"
 )
 
 // programs are the real ones, built once.
@@ -32,7 +33,12 @@ var programs = sync.OnceValues(func() (string, error) {
 	return dir, nil
 })
 
+// TestMain runs the tests where each farm can have a bus of its own.
 func TestMain(m *testing.M) {
+	if err := testbus.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
+	}
 	code := m.Run()
 	if dir, _ := programs(); dir != "" {
 		os.RemoveAll(dir)
@@ -103,7 +109,8 @@ type testFarm struct {
 	net     *network
 	bin     string
 	dir     string
-	client  *control.Client
+	bus     *testbus.Bus
+	client  *dbus.Client
 	mu      sync.Mutex
 	running map[string]*process
 }
@@ -118,8 +125,14 @@ func newFarm(t *testing.T, workers ...string) *testFarm {
 		t: t, net: newNetwork(t, append([]string{"master"}, workers...)...), bin: bin, dir: t.TempDir(),
 		running: map[string]*process{},
 	}
-	f.write("master.toml", fmt.Sprintf("listen = \":7480\"\nstate = %q\ncontrol = %q\nbus = \"none\"\nspool = \"\"\n", f.path("master"), f.path("control.sock")))
-	f.client = control.NewClient(f.path("control.sock"))
+	if f.bus, err = testbus.New(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(f.bus.Close)
+	f.write("master.toml", fmt.Sprintf("listen = \":7480\"\nstate = %q\nbus = %q\nspool = \"\"\n", f.path("master"), f.bus.Address))
+	if f.client, err = dbus.Connect(t.Context(), f.bus.Address); err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(f.client.Close)
 	f.startMaster()
 	for _, w := range workers {
@@ -200,7 +213,7 @@ func (f *testFarm) startMaster() {
 // join makes a host a worker, by the line that olivectl prints.
 func (f *testFarm) join(host string) {
 	f.t.Helper()
-	line := strings.Fields(f.run("master", "worker", "add", host, "--socket", f.path("control.sock")))
+	line := strings.Fields(f.run("master", "worker", "add", host, "--bus-address", f.bus.Address))
 	if len(line) < 3 || line[0] != "olivectl" || line[1] != "join" {
 		f.t.Fatalf("worker add printed %q", line)
 	}
@@ -226,9 +239,9 @@ func (f *testFarm) until(what string, ok func() bool) {
 }
 
 // status is the farm's, once the master answers.
-func (f *testFarm) status() control.Status {
+func (f *testFarm) status() dbus.View {
 	f.t.Helper()
-	var s control.Status
+	var s dbus.View
 	f.until("the master's answer", func() (ok bool) {
 		var err error
 		s, err = f.client.Status(f.t.Context())
@@ -240,7 +253,7 @@ func (f *testFarm) status() control.Status {
 // submit gives the sample to the farm.
 func (f *testFarm) submit(film string) uint32 {
 	f.t.Helper()
-	id, err := f.client.Submit(f.t.Context(), master.Request{Project: sample(f.t), Output: f.path(film), Preset: "lossless", Split: 8})
+	id, err := f.client.Submit(f.t.Context(), sample(f.t), dbus.Options{Output: f.path(film), Preset: "lossless", Split: 8})
 	if err != nil {
 		f.t.Fatal(err)
 	}
@@ -255,27 +268,37 @@ func sample(t testing.TB) string {
 	return path
 }
 
-func (f *testFarm) job(id uint32) master.JobView {
+// job is one job with its ranges, once the master answers.
+func (f *testFarm) job(id uint32) dbus.Job {
 	f.t.Helper()
-	for _, j := range f.status().Jobs {
-		if j.ID == id {
-			return j
+	var j dbus.Job
+	f.until("the master's answer", func() bool {
+		var err error
+		if j, err = f.client.Job(f.t.Context(), id); errors.Is(err, dbus.ErrNoSuchJob) {
+			f.t.Fatalf("job %d is lost", id)
 		}
-	}
-	f.t.Fatalf("job %d is lost", id)
-	return master.JobView{}
+		return err == nil
+	})
+	return j
 }
 
-// holder waits until the worker renders something of the job, and has reported frames.
+// worker is one worker as the master sees it; one that it does not know has no state.
+func (f *testFarm) worker(name string) dbus.Member {
+	f.t.Helper()
+	for _, w := range f.status().Workers {
+		if w.Name == name {
+			return w
+		}
+	}
+	return dbus.Member{}
+}
+
+// holding waits until the worker renders something of the job, and has reported frames.
 func (f *testFarm) holding(worker string) {
 	f.t.Helper()
 	f.until(worker+" at a range", func() bool {
-		for _, w := range f.status().Workers {
-			if w.Spec.Name == worker && w.Holds.Job != 0 && w.Frames > 0 {
-				return true
-			}
-		}
-		return false
+		w := f.worker(worker)
+		return w.State == dbus.Rendering && w.FramesDone > 0
 	})
 }
 
@@ -283,7 +306,7 @@ func (f *testFarm) holding(worker string) {
 // been completed twice.
 func (f *testFarm) check(id uint32, film string) {
 	f.t.Helper()
-	var j master.JobView
+	var j dbus.Job
 	f.until("the film", func() bool {
 		j = f.job(id)
 		return j.State == farm.Done || j.State == farm.Failed
@@ -300,7 +323,7 @@ func (f *testFarm) check(id uint32, film string) {
 	}
 	done := map[string]int{}
 	for _, e := range log {
-		if e.Kind == "range-done" {
+		if e.Event == "range-done" {
 			key := fmt.Sprintf("%d-%d %v", e.First, e.End, strings.HasPrefix(e.Text, "sound"))
 			if done[key]++; done[key] > 1 {
 				f.t.Errorf("range %s was completed %d times", key, done[key])
@@ -354,14 +377,7 @@ func TestFarm(t *testing.T) {
 	f.running["w1"].kill()
 	f.holding("w2")
 	f.signal("w2", syscall.SIGSTOP)
-	f.until("the loss of w2", func() bool {
-		for _, w := range f.status().Workers {
-			if w.Spec.Name == "w2" {
-				return !w.Live
-			}
-		}
-		return false
-	})
+	f.until("the loss of w2", func() bool { return f.worker("w2").State == dbus.Away })
 	f.startWorker("w1")
 	f.check(id, "killed.mkv")
 	f.signal("w2", syscall.SIGCONT)
@@ -371,24 +387,10 @@ func TestFarm(t *testing.T) {
 	f.holding("w3")
 	f.net.cut("w3", true)
 	cut := time.Now()
-	f.until("the loss of w3", func() bool {
-		for _, w := range f.status().Workers {
-			if w.Spec.Name == "w3" {
-				return !w.Live
-			}
-		}
-		return false
-	})
+	f.until("the loss of w3", func() bool { return f.worker("w3").State == dbus.Away })
 	t.Logf("the loss of w3 was noticed after %v", time.Since(cut).Round(time.Millisecond))
 	<-time.After(time.Until(cut.Add(20 * time.Second)))
 	f.net.cut("w3", false)
 	f.check(id, "cut.mkv")
-	f.until("w3 again", func() bool {
-		for _, w := range f.status().Workers {
-			if w.Spec.Name == "w3" {
-				return w.Live
-			}
-		}
-		return false
-	})
+	f.until("w3 again", func() bool { return f.worker("w3").State != dbus.Away })
 }

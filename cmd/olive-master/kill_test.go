@@ -49,7 +49,7 @@ func (f *testFarm) completed(id uint32) map[uint32]bool {
 	set := map[uint32]bool{}
 	for _, r := range f.job(id).Ranges {
 		if r.State == farm.Completed {
-			set[r.ID.Range] = true
+			set[r.Number] = true
 		}
 	}
 	return set

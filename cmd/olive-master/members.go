@@ -4,20 +4,15 @@ import (
 	"cmp"
 	"context"
 	"errors"
-	"fmt"
 	"net"
 	"os"
 	"time"
 
-	"olive-distributed/daemon/control"
 	"olive-distributed/daemon/door"
 	"olive-distributed/daemon/farm"
 )
 
-var (
-	_ control.Members = members{}
-	_ door.Members    = (*daemon)(nil)
-)
+var _ door.Members = (*daemon)(nil)
 
 // Invite implements [door.Members].
 func (d *daemon) Invite(name string, lifetime time.Duration) (token, address string, err error) {
@@ -71,24 +66,6 @@ func (d *daemon) Enrolled() []door.Enrolled {
 		if len(w.Certificates) > 0 {
 			list = append(list, e)
 		}
-	}
-	return list
-}
-
-// members are the daemon's for the control socket.
-type members struct{ *daemon }
-
-// Invite implements [control.Members].
-func (m members) Invite(_ context.Context, name string) (string, error) {
-	token, address, err := m.daemon.Invite(name, 0)
-	return fmt.Sprintf("olivectl join %s --token %s", address, token), err
-}
-
-// Enrolled implements [control.Members].
-func (m members) Enrolled() []control.Enrolled {
-	var list []control.Enrolled
-	for _, e := range m.daemon.Enrolled() {
-		list = append(list, control.Enrolled(e))
 	}
 	return list
 }

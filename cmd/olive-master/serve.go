@@ -16,7 +16,6 @@ import (
 	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/bus/journal"
 	"olive-distributed/daemon/config"
-	"olive-distributed/daemon/control"
 	"olive-distributed/daemon/door"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
@@ -66,12 +65,7 @@ func serve(ctx context.Context, path string, cfg config.Master, log *slog.Logger
 		return err
 	}
 	defer port.Close()
-	socket, err := control.Listen(cfg.Control)
-	if err != nil {
-		return err
-	}
-	defer socket.Close()
-	return d.run(ctx, port, socket)
+	return d.run(ctx, port)
 }
 
 // farmPort is the farm's port: systemd's socket, or else one of our own.
@@ -131,7 +125,7 @@ func (d *daemon) busConfig() bus.Config {
 }
 
 // run serves until ctx ends or a room fails, and then lets what is under way finish for a moment.
-func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
+func (d *daemon) run(ctx context.Context, port net.Listener) error {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	// The rooms outlive each other in this order: first no more calls come in, then the master
@@ -150,7 +144,6 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 	portCtx, closePort := context.WithCancel(context.WithoutCancel(ctx))
 	defer closePort()
 	room(&callers, func() error { return d.bus.Serve(portCtx, port) })
-	room(&callers, func() error { return control.Serve(ctx, socket, d.master, members{d}) })
 	closeDoors, err := d.openDoors(ctx, func(f func() error) { room(&callers, f) })
 	if err != nil {
 		cancel(err)
@@ -161,7 +154,7 @@ func (d *daemon) run(ctx context.Context, port, socket net.Listener) error {
 		return nil
 	})
 	if err == nil {
-		d.log.Info("ready", "port", port.Addr(), "control", d.cfg.Control, "bus", d.cfg.Bus, "spool", d.cfg.Spool)
+		d.log.Info("ready", "port", port.Addr(), "bus", d.cfg.Bus, "spool", d.cfg.Spool)
 		systemd.Ready()
 	}
 	<-ctx.Done()

@@ -27,6 +27,7 @@ import (
 
 	"olive-distributed/daemon/pki"
 	"olive-distributed/daemon/worker/machine"
+	"olive-distributed/packaging/testbus"
 )
 
 // A site is a master on loopback with its state, and the workers of a test: the real programs.
@@ -35,6 +36,7 @@ type site struct {
 	bin    string
 	dir    string
 	addr   string
+	bus    string // its address
 	master *program
 	all    []*program
 	tokens []string // that were given out: no log may have them
@@ -53,8 +55,14 @@ func newSite(t *testing.T, lines ...string) *site {
 	}
 	s := &site{t: t, bin: bin, dir: t.TempDir(), addr: l.Addr().String()}
 	_ = l.Close()
-	s.write("master.toml", fmt.Sprintf("listen = %q\nstate = %q\ncontrol = %q\nbus = \"none\"\nspool = \"\"\n%s\n",
-		s.addr, s.path("state"), s.path("control.sock"), strings.Join(lines, "\n")))
+	bus, err := testbus.New(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(bus.Close)
+	s.bus = bus.Address
+	s.write("master.toml", fmt.Sprintf("listen = %q\nstate = %q\nbus = %q\nspool = \"\"\n%s\n",
+		s.addr, s.path("state"), s.bus, strings.Join(lines, "\n")))
 	t.Cleanup(s.end)
 	s.machine()
 	return s
@@ -95,7 +103,7 @@ func (s *site) machine() machine.Spec {
 // ctl runs olivectl at the site, and returns what it prints and how it ends.
 func (s *site) ctl(args ...string) (string, int) {
 	s.t.Helper()
-	return s.run("olivectl", append([]string{args[0], "--socket", s.path("control.sock")}, args[1:]...)...)
+	return s.run("olivectl", append([]string{args[0], "--bus-address", s.bus}, args[1:]...)...)
 }
 
 // mustCtl is ctl for what must succeed.

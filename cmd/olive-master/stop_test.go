@@ -107,7 +107,7 @@ func (s *site) frames(name string) int {
 }
 
 // TestTheMasterStopsInTime stops it beside a range in flight, a worker that asks for more than it
-// takes, strangers at the port and a client of the control socket. The issue gives it 5 s.
+// takes, strangers at the port and a client of the bus. The issue gives it 5 s.
 func TestTheMasterStopsInTime(t *testing.T) {
 	s, ada := underWay(t)
 	s.join("eve")

@@ -9,6 +9,8 @@ import (
 	"sync"
 	"time"
 
+	"olive-distributed/cmd/olivectl/screen"
+	"olive-distributed/daemon/door"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
@@ -24,7 +26,7 @@ type local struct {
 	workers, threads int
 	scratch          string
 	media            string // where what is known of media is kept; "": nowhere
-	show             display
+	show             screen.Display
 }
 
 // localPolicy is for workers that share one machine and one fate: a failure there is hardly
@@ -68,19 +70,17 @@ func (l *local) export(ctx context.Context, requests []master.Request) error {
 	crew.Wait()
 	stopWatching()
 	watcher.Wait()
-	if v, err := m.View(masterCtx); err == nil {
-		l.show.update(v) // how it ended
-	}
+	l.update(masterCtx, m) // how it ended
 	stopMaster()
 	master.Wait()
-	l.show.close()
+	l.show.Close()
 	return interrupted(ctx, err, len(requests) > 0 && requests[0].Resume)
 }
 
 // observe shows what happens to jobs; the workers are no news.
 func (l *local) observe(e master.Event) {
 	if e.Job != 0 {
-		l.show.event(e)
+		l.show.Log(e.Job, door.Entry(e))
 	}
 }
 
@@ -96,10 +96,10 @@ func (l *local) films(ctx context.Context, m *master.Master, requests []master.R
 			ids = append(ids, id)
 		case errors.As(err, &refused):
 			worst = worse(worst, exitRefused, err)
-			l.show.failed(r, err)
+			l.show.Refused(r.Project, err)
 		default:
 			worst = worse(worst, exitFailed, err)
-			l.show.failed(r, err)
+			l.show.Refused(r.Project, err)
 		}
 		if ctx.Err() != nil {
 			return context.Cause(ctx)
@@ -111,12 +111,12 @@ func (l *local) films(ctx context.Context, m *master.Master, requests []master.R
 			worst = worse(worst, exitFailed, nil)
 			continue // its event has told
 		}
-		l.show.film(id, film)
+		l.show.Film(id, screen.Film(film))
 	}
 	if worst.code == 0 {
 		return nil
 	}
-	return &exitError{code: worst.code}
+	return &exitError{code: worst.code} // what went wrong has been shown
 }
 
 // worse keeps the outcome that matters more: a failed export before a refused project.
@@ -129,7 +129,7 @@ func worse(e *exitError, code int, err error) *exitError {
 
 // watch keeps the display up to date.
 func (l *local) watch(ctx context.Context, m *master.Master) {
-	tick := time.NewTicker(refresh)
+	tick := time.NewTicker(screen.Refresh)
 	defer tick.Stop()
 	for {
 		select {
@@ -137,11 +137,14 @@ func (l *local) watch(ctx context.Context, m *master.Master) {
 			return
 		case <-tick.C:
 		}
-		v, err := m.View(ctx)
-		if err != nil {
-			return
-		}
-		l.show.update(v)
+		l.update(ctx, m)
+	}
+}
+
+// update shows the present state, if the master has one to tell still.
+func (l *local) update(ctx context.Context, m *master.Master) {
+	if v, err := m.Overview(ctx); err == nil {
+		l.show.Update(door.Show(&v))
 	}
 }
 

@@ -1,7 +1,9 @@
-// Command olivectl exports projects of the Olive 0.1 video editor and looks into them.
+// Command olivectl exports projects of the Olive 0.1 video editor: on a farm, with whose daemons it
+// speaks over D-Bus, or by itself.
 //
-// Exit codes: 0 everything done; 1 an export failed; 2 wrong usage; 3 a project was refused
-// (unreadable, missing media, unsupported effects); 130 interrupted.
+// Exit codes: 0 everything done; 1 an export failed, or the daemon could not do what was asked; 2 wrong
+// usage; 3 a project was refused (unreadable, missing media, unsupported effects); 4 no daemon answers;
+// 5 not allowed; 130 interrupted.
 package main
 
 import (
@@ -21,6 +23,8 @@ const (
 	exitFailed      = 1
 	exitUsage       = 2
 	exitRefused     = 3
+	exitNobody      = 4
+	exitForbidden   = 5
 	exitInterrupted = 130
 )
 
@@ -38,6 +42,14 @@ func (e *exitError) Error() string {
 }
 
 func (e *exitError) Unwrap() error { return e.err }
+
+// orNil is no error when the code is none.
+func (e *exitError) orNil() error {
+	if e.code == 0 {
+		return nil
+	}
+	return e
+}
 
 func main() {
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -64,8 +76,11 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
 		return usageError("%w\nrun '%s --help' for the options", err, c.CommandPath())
 	})
-	root.AddCommand(exportCommand(), submitCommand(), probeCommand(), workerCommand(), joinCommand())
-	root.AddCommand(jobVerbs()...)
+	var a app
+	a.add(root)
+	root.AddCommand(a.exportCommand(), a.submitCommand(), a.probeCommand(), a.statusCommand())
+	root.AddCommand(a.workersCommand(), a.workerCommand(), a.hereCommand(), a.joinCommand())
+	root.AddCommand(a.jobVerbs()...)
 	err := root.ExecuteContext(ctx)
 	if err == nil {
 		return 0

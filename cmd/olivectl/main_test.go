@@ -1,16 +1,27 @@
 package main
 
 import (
-	"errors"
+	"fmt"
+	"os"
 	"os/exec"
-	"strconv"
+	"path/filepath"
 	"syscall"
 	"testing"
 
 	"github.com/rogpeppe/go-internal/testscript"
+
+	"olive-distributed/packaging/testbus"
+	"olive-distributed/packaging/transcript"
 )
 
+// TestMain runs the tests beside a bus, and olivectl itself when a transcript calls it.
 func TestMain(m *testing.M) {
+	if filepath.Base(os.Args[0]) != "olivectl" {
+		if err := testbus.Enter(); err != nil {
+			fmt.Fprintln(os.Stderr, err)
+			os.Exit(1)
+		}
+	}
 	testscript.Main(m, map[string]func(){"olivectl": main})
 }
 
@@ -25,32 +36,11 @@ func TestSessions(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"exits":  exits,
+			"exits":  transcript.Exits,
 			"frames": frames,
 			"fifo":   fifo,
 		},
 	})
-}
-
-// exits CODE PROGRAM ARGS…: runs a program that must end with the code; its output is left for
-// stdout and stderr.
-func exits(ts *testscript.TestScript, neg bool, args []string) {
-	if neg || len(args) < 2 {
-		ts.Fatalf("usage: exits CODE PROGRAM ARGS…")
-	}
-	want, err := strconv.Atoi(args[0])
-	ts.Check(err)
-	err = ts.Exec(args[1], args[2:]...)
-	got := 0
-	var exit *exec.ExitError
-	if errors.As(err, &exit) {
-		got = exit.ExitCode()
-	} else {
-		ts.Check(err)
-	}
-	if got != want {
-		ts.Fatalf("%s ended with %d, want %d", args[1], got, want)
-	}
 }
 
 // frames FILE N: the film must have N pictures that decode.

@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"io"
 	"strings"
@@ -10,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
@@ -38,9 +38,8 @@ type probeSequence struct {
 	Clips     int       `json:"clips"`
 }
 
-func probeCommand() *cobra.Command {
+func (a *app) probeCommand() *cobra.Command {
 	var sequence, engine string
-	var asJSON bool
 	c := &cobra.Command{
 		Use:   "probe PROJECT.ove",
 		Short: "Show what is in a project, and whether it can be exported",
@@ -48,14 +47,13 @@ func probeCommand() *cobra.Command {
 where they were found, its effects and whether they are supported, and its cuts.
 
 Exit code 0: an export would begin; 3: it would be refused.`,
-		Args: cobra.ExactArgs(1),
+		Args: cobra.ExactArgs(1), ValidArgsFunction: completeProjects,
 		RunE: func(c *cobra.Command, args []string) error {
-			return probe(c, args[0], sequence, engine, asJSON)
+			return probe(c, args[0], sequence, engine, a.json)
 		},
 	}
-	c.Flags().StringVar(&sequence, "sequence", "", "look at the sequence of this name, not the one open in the editor")
-	c.Flags().StringVar(&engine, "engine", "builtin", "say what the engine builtin or olive supports")
-	c.Flags().BoolVar(&asJSON, "json", false, "print JSON")
+	c.Flags().StringVar(&sequence, "sequence", "", "look at the sequence of this `NAME`, not the one open in the editor")
+	c.Flags().StringVar(&engine, "engine", "builtin", "say what the `ENGINE` builtin or olive supports")
 	return c
 }
 
@@ -94,9 +92,7 @@ func probe(c *cobra.Command, path, sequence, engine string, asJSON bool) error {
 		})
 	}
 	if asJSON {
-		e := json.NewEncoder(c.OutOrStdout())
-		e.SetIndent("", "  ")
-		err = e.Encode(r)
+		err = listing.JSON(c.OutOrStdout(), r)
 	} else {
 		err = r.print(c.OutOrStdout())
 	}

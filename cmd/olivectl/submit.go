@@ -3,160 +3,180 @@ package main
 import (
 	"cmp"
 	"context"
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
+	"os"
 	"path/filepath"
+	"slices"
+	"strings"
+	"syscall"
 	"time"
 
 	"github.com/spf13/cobra"
 
-	"olive-distributed/daemon/control"
-	"olive-distributed/daemon/farm"
+	"olive-distributed/cmd/olivectl/screen"
+	"olive-distributed/cmd/olivectl/term"
 	"olive-distributed/daemon/master"
+	"olive-distributed/dbus"
 )
 
 // submitCommand is export without waiting.
-func submitCommand() *cobra.Command {
+func (a *app) submitCommand() *cobra.Command {
 	var f exportFlags
-	var on farmFlags
 	c := &cobra.Command{
 		Use:   "submit [options] PROJECT.ove|FOLDER…",
 		Short: "Give projects to the farm and return at once",
-		Args:  cobra.MinimumNArgs(1),
+		Long: `Give projects to the farm and return at once; 'olivectl watch' shows how the jobs go. The project is
+read with your rights and need not be readable for others, but the farm's workers must be able to read its
+media, and so must you.
+
+The film comes into the master's folder of films, /var/spool/olive/outgoing unless its settings say
+otherwise, or where --output says, if both the master and you can write there.`,
+		Args: cobra.MinimumNArgs(1), ValidArgsFunction: completeProjects,
 		RunE: func(c *cobra.Command, args []string) error {
 			requests, err := f.requests(args)
 			if err != nil {
 				return err
 			}
-			return on.with(c.Context(), func(client *control.Client) error {
-				var errs []error
-				for _, r := range requests {
-					id, err := submit(c.Context(), client, &r)
-					if err != nil {
-						errs = append(errs, err)
-						continue
-					}
-					if f.json {
-						errs = append(errs, printJSON(c.OutOrStdout(), map[string]any{"job": id, "project": r.Project, "output": r.Output}))
-						continue
-					}
-					fmt.Fprintf(c.OutOrStdout(), "job %d: %s → %s\n", id, r.Project, r.Output)
-				}
-				return errors.Join(errs...)
-			})
+			return a.with(c.Context(), func(client *dbus.Client) error { return a.submitAll(c, client, requests) })
 		},
 	}
 	f.add(c)
-	on.add(c)
 	return c
 }
 
-// submit sends a request with paths that mean the same to the master.
-func submit(ctx context.Context, client *control.Client, r *master.Request) (uint32, error) {
-	var err error
-	if r.Project, err = filepath.Abs(r.Project); err != nil {
-		return 0, err
-	}
-	return client.Submit(ctx, *r)
+func (a *app) submitAll(c *cobra.Command, client *dbus.Client, requests []master.Request) error {
+	out := json.NewEncoder(c.OutOrStdout())
+	out.SetEscapeHTML(false)
+	return submitEach(c.Context(), client, requests,
+		func(id uint32, r *master.Request) {
+			if a.json {
+				_ = out.Encode(submitted{id, r.Project, r.Output})
+				return
+			}
+			fmt.Fprintf(c.OutOrStdout(), "job %d: %s %s %s\n", id, term.Clean(r.Project), term.SignsOf(os.Getenv).Arrow, term.Clean(r.Output))
+		},
+		func(r *master.Request, err error) {
+			fmt.Fprintf(c.ErrOrStderr(), "olivectl: %v\n", err)
+			if a.json {
+				d := doneOf("submit", err)
+				d.Project = r.Project
+				_ = out.Encode(d)
+			}
+		})
 }
 
-// remote exports on the farm: submit, watch, wait.
-type remote struct {
-	client *control.Client
-	show   display
+// submitted is what submit prints as JSON for a project that has become a job.
+type submitted struct {
+	Job     uint32 `json:"job"`
+	Project string `json:"project"`
+	Output  string `json:"output"`
 }
 
-// watchPause is the time between two looks at the farm.
-const watchPause = time.Second / 2
-
-func (r *remote) export(ctx context.Context, requests []master.Request) error {
-	defer r.show.close()
+// submitEach gives projects to the farm and calls ok or bad for each. One that is refused keeps no other
+// back; the error has the code of the worst, and no text.
+func submitEach(ctx context.Context, client *dbus.Client, requests []master.Request, ok func(uint32, *master.Request), bad func(*master.Request, error)) error {
 	worst := &exitError{}
-	open := map[uint32]time.Time{}
-	for _, req := range requests {
-		id, err := submit(ctx, r.client, &req)
-		var answer *control.Error
+	for i := range requests {
+		r := &requests[i]
+		id, err := submit(ctx, client, r)
 		switch {
 		case err == nil:
-			open[id] = time.Now()
-		case errors.As(err, &answer) && answer.Code == control.CodeRefused:
-			worst = worse(worst, exitRefused, nil)
-			r.show.failed(req, err)
-		default:
-			return err
-		}
-	}
-	if err := r.follow(ctx, open, &worst); err != nil {
-		return err
-	}
-	if worst.code == 0 {
-		return nil
-	}
-	return worst
-}
-
-// follow shows the jobs until all have ended. A master that is away for a while is waited for.
-func (r *remote) follow(ctx context.Context, open map[uint32]time.Time, worst **exitError) error {
-	tick := time.NewTicker(watchPause)
-	defer tick.Stop()
-	for len(open) > 0 {
-		select {
-		case <-ctx.Done():
-			return &exitError{exitInterrupted, errors.New("interrupted; the jobs go on, see 'olivectl list', or end them with 'olivectl cancel'")}
-		case <-tick.C:
-		}
-		s, err := r.client.Status(ctx)
-		if errors.Is(err, control.ErrNoMaster) {
+			ok(id, r)
 			continue
+		case ctx.Err() != nil, errors.Is(err, dbus.ErrNoMaster), errors.Is(err, dbus.ErrNotAuthorized), errors.Is(err, dbus.ErrUnavailable):
+			return err // as it would be for all others
+		case refused(err):
+			worst = worse(worst, exitRefused, nil)
+		default:
+			worst = worse(worst, exitFailed, nil)
 		}
-		if err != nil {
-			return err
-		}
-		r.show.update(ours(s.View, open))
-		for _, j := range s.Jobs {
-			if began, mine := open[j.ID]; mine && r.ended(j, time.Since(began), worst) {
-				delete(open, j.ID)
+		bad(r, err)
+	}
+	return worst.orNil()
+}
+
+// submit gives a project to the farm, and fills in where it lies and where its film will.
+func submit(ctx context.Context, client *dbus.Client, r *master.Request) (id uint32, err error) {
+	f, err := open(r)
+	if err != nil {
+		return 0, err
+	}
+	defer f.Close()
+	o := dbus.Options{
+		Output: r.Output, Sequence: r.Sequence, Engine: r.Engine, Preset: r.Preset, Colour: r.Colour.String(), VideoArgs: r.VideoArgs, AudioArgs: r.AudioArgs,
+		Split: uint32(r.Split), Priority: int32(r.Priority), IgnoreUnsupported: r.IgnoreUnsupported, IgnoreMissing: r.IgnoreMissing,
+	}
+	if r.Frames != nil {
+		o.First, o.End = r.Frames.First, r.Frames.End
+	}
+	if id, err = client.SubmitFile(ctx, f, o); err != nil || r.Output != "" {
+		return id, err
+	}
+	j, err := client.Job(ctx, id)
+	r.Output = j.Output
+	return id, err
+}
+
+// open opens a project so that the master can read it with our rights. A FIFO does not keep us waiting.
+func open(r *master.Request) (*os.File, error) {
+	path, err := filepath.Abs(r.Project)
+	if err != nil {
+		return nil, err
+	}
+	r.Project = path
+	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0)
+	if err != nil {
+		return nil, dbus.ErrBadProject.With(err)
+	}
+	info, err := f.Stat()
+	if err != nil || !info.Mode().IsRegular() {
+		f.Close()
+		return nil, dbus.ErrBadProject.With(cmp.Or(err, fmt.Errorf("%s is not a regular file", path)))
+	}
+	return f, nil
+}
+
+// exportRemote exports on the farm: submit, watch, wait.
+func (a *app) exportRemote(c *cobra.Command, requests []master.Request) error {
+	ctx := c.Context()
+	err := a.with(ctx, func(client *dbus.Client) error {
+		w := watcher{client: client, show: screen.New(c.OutOrStdout(), c.ErrOrStderr(), a.json), open: map[uint32]time.Time{}}
+		err := submitEach(ctx, client, requests,
+			func(id uint32, r *master.Request) {
+				w.open[id] = time.Now()
+				if !a.json {
+					w.show.Say(fmt.Sprintf("job %d: %s %s %s", id, r.Project, term.SignsOf(os.Getenv).Arrow, r.Output))
+				}
+			},
+			func(r *master.Request, err error) { w.show.Refused(r.Project, err) })
+		w.worst = &exitError{}
+		if errors.As(err, &w.worst) || err == nil { // others go on
+			if len(w.open) > 0 && term.Is(c.ErrOrStderr()) && !a.json {
+				w.show.Say("^C ends the waiting, not the jobs")
 			}
+			err = w.run(ctx)
 		}
-		for id := range open {
-			if !listed(s.View, id) {
-				return fmt.Errorf("job %d is not in the master's list any more: was it forgotten?", id)
-			}
+		w.show.Close()
+		if ctx.Err() != nil && len(w.open) > 0 {
+			return &exitError{exitInterrupted, errors.New("interrupted; " + goOn(w.open))}
 		}
+		return err
+	})
+	if errors.Is(err, dbus.ErrNoMaster) {
+		err = &exitError{exitNobody, fmt.Errorf("%w\nTo export with this machine alone: olivectl export --local …", err)}
 	}
-	return nil
+	return err
 }
 
-// ended tells the outcome of a job that has one.
-func (r *remote) ended(j master.JobView, took time.Duration, worst **exitError) bool {
-	switch j.State {
-	case farm.Done:
-		r.show.film(j.ID, master.Film{Path: j.Output, Frames: j.FramesTotal, Took: took})
-	case farm.Failed, farm.Cancelled:
-		*worst = worse(*worst, exitFailed, nil)
-		r.show.event(master.Event{Time: j.Ended, Job: j.ID, Kind: string(j.State), Text: cmp.Or(j.Error, fmt.Sprintf("job %d was %s", j.ID, j.State))})
-	default:
-		return false
+// goOn tells what becomes of jobs that nobody waits for.
+func goOn(open map[uint32]time.Time) string {
+	var ids []string
+	for _, id := range slices.Sorted(maps.Keys(open)) {
+		ids = append(ids, fmt.Sprint(id))
 	}
-	return true
-}
-
-// ours leaves the jobs of others out.
-func ours(v master.View, open map[uint32]time.Time) master.View {
-	mine := master.View{Workers: v.Workers}
-	for _, j := range v.Jobs {
-		if _, ok := open[j.ID]; ok {
-			mine.Jobs = append(mine.Jobs, j)
-		}
-	}
-	return mine
-}
-
-func listed(v master.View, id uint32) bool {
-	for _, j := range v.Jobs {
-		if j.ID == id {
-			return true
-		}
-	}
-	return false
+	list := strings.Join(ids, " ")
+	return fmt.Sprintf("the farm goes on: see 'olivectl watch %s', or end it with 'olivectl cancel %s'", list, list)
 }

@@ -41,7 +41,6 @@ func TestEverySettingCanBeSet(t *testing.T) {
 	m, err := LoadMaster(write(t, "\ufeff"+`
 listen = "[::1]:7481"
 state = "/srv/olive/"
-control = "/run/o.sock"
 bus = "unix:path=/run/bus"
 spool = ""
 media.transport = "local"
@@ -58,7 +57,7 @@ certificate_days = 30
 connections = 20
 journal = "100 MiB"
 `))
-	want := Master{Listen: "[::1]:7481", State: "/srv/olive", Control: "/run/o.sock", Bus: "unix:path=/run/bus"}
+	want := Master{Listen: "[::1]:7481", State: "/srv/olive", Bus: "unix:path=/run/bus"}
 	want.Media.Transport = "local"
 	want.History.Days = 7
 	want.Farm.Range, want.Farm.LeaseTimeout, want.Farm.StallTimeout, want.Farm.MaxFailures = 10*time.Second, time.Minute, time.Hour, 5
@@ -125,7 +124,7 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 		"no such transport":              {"[media]\ntransport = \"smb\"", "2:13: media.transport is \"smb\": must be \"local\""},
 		"no such word":                   {"on_stop = \"stop\"", "1:11: on_stop is \"stop\": must be \"finish\" or \"hand-back\""},
 		"relative path":                  {"state = \"var\"", "1:9: state is \"var\": must be a path that begins with /"},
-		"long socket path":               {"control = \"/" + strings.Repeat("x", 107) + "\"", "1:11: control has 108 bytes: must be a path of at most 107"},
+		"long path":                      {"state = \"/" + strings.Repeat("x", 4095) + "\"", "1:9: state has 4096 bytes: must be a path of at most 4095"},
 		"a bus that is no address":       {"bus = \"session\"", "1:7: bus is \"session\": must be \"system\", \"none\" or an address such as"},
 		"zero in a path":                 {"state = \"/a\\u0000\"", "1:9: state must not have control characters in it"},
 		"no port":                        {"master = \"host\"", "1:10: master is \"host\": must be HOST:PORT"},
@@ -144,7 +143,7 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 			var all []string
 			m, w := defaultMaster(), defaultWorker()
 			masters := strings.Contains(c.text, "[") && !strings.Contains(c.text, "= [") || strings.Contains(c.text, "listen") ||
-				strings.Contains(c.text, "control") || strings.Contains(c.text, "farm")
+				strings.Contains(c.text, "farm")
 			keys := w.keys()
 			if masters {
 				keys = m.keys()

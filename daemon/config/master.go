@@ -4,11 +4,10 @@ import "time"
 
 // Master holds the settings of olive-master.
 type Master struct {
-	Listen  string // HOST:PORT of the farm's one port, without a host for all interfaces
-	State   string // folder of the log, the CA and the parts
-	Control string // path of the Unix socket on which olivectl speaks to the master
-	Bus     string // D-Bus on which the master has its name: [SystemBus], [NoBus] or an address
-	Spool   string // the hot folder, "" for none
+	Listen string // HOST:PORT of the farm's one port, without a host for all interfaces
+	State  string // folder of the log, the CA and the parts
+	Bus    string // D-Bus on which the master has its name: [SystemBus], [NoBus] or an address
+	Spool  string // the hot folder, "" for none
 
 	Media struct {
 		Transport string // how workers get at the media: "local", by the same path
@@ -33,7 +32,7 @@ type Master struct {
 }
 
 func defaultMaster() Master {
-	m := Master{Listen: ":7480", State: "/var/lib/olive", Control: "/run/olive/control.sock", Bus: SystemBus, Spool: "/var/spool/olive"}
+	m := Master{Listen: ":7480", State: "/var/lib/olive", Bus: SystemBus, Spool: "/var/spool/olive"}
 	m.Media.Transport = "local"
 	m.History.Days = 30
 	m.Farm.Range = 9 * time.Second
@@ -50,10 +49,9 @@ func defaultMaster() Master {
 func (m *Master) keys() []key {
 	return []key{
 		{"listen", address{&m.Listen, true}},
-		{"state", path{to: &m.State, longest: maxPath}},
-		{"control", path{to: &m.Control, longest: maxSocket}},
+		{"state", path{to: &m.State}},
 		{"bus", busAddress{&m.Bus}},
-		{"spool", path{&m.Spool, maxPath, true}},
+		{"spool", path{&m.Spool, true}},
 		{"media.transport", choice{to: &m.Media.Transport, words: []string{"local"}, later: []string{"auto", "nfs", "shared"}}},
 		{"history.days", integer{&m.History.Days, 1, 3650}},
 		{"farm.range", duration{&m.Farm.Range, time.Second, time.Minute}},

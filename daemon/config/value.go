@@ -203,9 +203,8 @@ func quoted(words []string) string {
 
 // A path is absolute: a daemon's working directory is nobody's business.
 type path struct {
-	to      *string
-	longest int  // bytes
-	none    bool // "" is one
+	to   *string
+	none bool // "" is one
 }
 
 func (p path) get() any { return *p.to }
@@ -220,8 +219,8 @@ func (p path) set(v any) error {
 		return nil
 	case !filepath.IsAbs(s):
 		return fmt.Errorf("is %q: must be a path that begins with /", s)
-	case len(s) > p.longest:
-		return fmt.Errorf("has %d bytes: must be a path of at most %d", len(s), p.longest)
+	case len(s) > maxPath:
+		return fmt.Errorf("has %d bytes: must be a path of at most %d", len(s), maxPath)
 	}
 	*p.to = filepath.Clean(s)
 	return nil
@@ -267,9 +266,8 @@ func (b busAddress) set(v any) error {
 }
 
 const (
-	maxPath   = 4095
-	maxSocket = 107 // what a Unix socket's address holds, without the zero at its end
-	maxName   = 63
+	maxPath = 4095
+	maxName = 63
 )
 
 var (

@@ -46,9 +46,9 @@ func (w *Worker) keys() []key {
 	return []key{
 		{"name", name{&w.Name}},
 		{"master", address{&w.Master, false}},
-		{"state", path{to: &w.State, longest: maxPath}},
+		{"state", path{to: &w.State}},
 		{"bus", busAddress{&w.Bus}},
-		{"cache", path{to: &w.Cache, longest: maxPath}},
+		{"cache", path{to: &w.Cache}},
 		{"engines", words{&w.Engines}},
 		{"editor", program{&w.Editor}},
 		{"threads", integer{&w.Threads, 0, 1024}},

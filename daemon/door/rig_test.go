@@ -6,58 +6,31 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
-	"os/user"
 	"path/filepath"
-	"runtime"
-	"strconv"
 	"strings"
 	"syscall"
 	"testing"
 	"time"
-	"unsafe"
-
-	"golang.org/x/sys/unix"
 
 	"olive-distributed/dbus"
+	"olive-distributed/packaging/testbus"
 )
 
 // TestMain runs the tests beside a real bus and polkit, see packaging/rig/bus.
 func TestMain(m *testing.M) {
-	if os.Getenv("OLIVE_RIG_INNER") != "" {
-		os.Exit(m.Run())
+	if err := testbus.Enter(); err != nil {
+		fmt.Fprintln(os.Stderr, err)
+		os.Exit(1)
 	}
-	rig, err := filepath.Abs("../../packaging/rig/bus")
-	if err == nil {
-		var self string
-		if self, err = os.Executable(); err == nil {
-			err = syscall.Exec(rig, append([]string{rig, "--", self}, os.Args[1:]...), os.Environ())
-		}
-	}
-	fmt.Fprintln(os.Stderr, err)
-	os.Exit(1)
+	os.Exit(m.Run())
 }
 
 // credential is that of a user of the rig, with all groups.
 func credential(t *testing.T, name string) *syscall.Credential {
 	t.Helper()
-	u, err := user.Lookup(name)
+	c, err := testbus.User(name)
 	if err != nil {
 		t.Fatal(err)
-	}
-	ids, err := u.GroupIds()
-	if err != nil {
-		t.Fatal(err)
-	}
-	number := func(s string) uint32 {
-		n, err := strconv.ParseUint(s, 10, 32)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return uint32(n)
-	}
-	c := &syscall.Credential{Uid: number(u.Uid), Gid: number(u.Gid)}
-	for _, id := range ids {
-		c.Groups = append(c.Groups, number(id))
 	}
 	return c
 }
@@ -65,23 +38,7 @@ func credential(t *testing.T, name string) *syscall.Credential {
 // as runs f on a thread of a user that ends with f.
 func as(t *testing.T, name string, f func() error) {
 	t.Helper()
-	c := credential(t, name)
-	done := make(chan error, 1)
-	go func() {
-		runtime.LockOSThread() // never unlocked: the thread ends here
-		for _, s := range [][4]uintptr{
-			{unix.SYS_SETGROUPS, uintptr(len(c.Groups)), uintptr(unsafe.Pointer(unsafe.SliceData(c.Groups)))},
-			{unix.SYS_SETRESGID, uintptr(c.Gid), uintptr(c.Gid), uintptr(c.Gid)},
-			{unix.SYS_SETRESUID, uintptr(c.Uid), uintptr(c.Uid), uintptr(c.Uid)},
-		} {
-			if _, _, errno := syscall.RawSyscall(s[0], s[1], s[2], s[3]); errno != 0 {
-				done <- errno
-				return
-			}
-		}
-		done <- f()
-	}()
-	if err := <-done; err != nil {
+	if err := testbus.As(name, f); err != nil {
 		t.Fatalf("as %s: %v", name, err)
 	}
 }
@@ -115,7 +72,7 @@ func newRig(t *testing.T) *rig {
 			t.Fatal(err)
 		}
 	}
-	r.write("root", "master.toml", fmt.Sprintf("listen = \"127.0.0.1:7497\"\nstate = %q\ncontrol = %q\nspool = %q\n", r.path("state"), r.path("state/control"), r.path("spool")))
+	r.write("root", "master.toml", fmt.Sprintf("listen = \"127.0.0.1:7497\"\nstate = %q\nspool = %q\n", r.path("state"), r.path("spool")))
 	r.write("root", "worker.toml", fmt.Sprintf("state = %q\ncache = %q\nthreads = 1\nnice = 0\nionice = \"none\"\n", r.path("worker"), r.path("worker/cache")))
 	if r.root, err = dbus.Connect(t.Context(), ""); err != nil {
 		t.Fatal(err)

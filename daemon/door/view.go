@@ -19,22 +19,31 @@ func (d *Door) View(ctx context.Context) (dbus.View, error) {
 	if err != nil {
 		return dbus.View{}, err
 	}
-	now := time.Now()
-	view := dbus.View{Degraded: v.Degraded, Jobs: make([]dbus.Job, len(v.Jobs))}
-	for i := range v.Jobs {
-		view.Jobs[i] = job(&v.Jobs[i], now)
-	}
-	view.Workers = d.workers(&v)
+	view := Show(&v)
+	view.Workers = enrol(view.Workers, d.members.Enrolled())
 	return view, nil
 }
 
-// workers lists those that have a certificate, and those that the farm knows.
-func (d *Door) workers(v *master.View) []dbus.Member {
-	members := map[string]dbus.Member{}
-	for _, w := range v.Workers {
-		members[w.Spec.Name] = member(w, v.Held)
+// Show is what a master sees as the bus has it: jobs without their ranges, workers without certificates.
+func Show(v *master.View) dbus.View {
+	now := time.Now()
+	view := dbus.View{Degraded: v.Degraded, Jobs: make([]dbus.Job, len(v.Jobs)), Workers: make([]dbus.Member, len(v.Workers))}
+	for i := range v.Jobs {
+		view.Jobs[i] = job(&v.Jobs[i], now)
 	}
-	for _, e := range d.members.Enrolled() {
+	for i := range v.Workers {
+		view.Workers[i] = member(v.Workers[i], v.Held)
+	}
+	return view
+}
+
+// enrol adds certificates to the workers that the farm knows, and those that have nothing but one.
+func enrol(workers []dbus.Member, enrolled []Enrolled) []dbus.Member {
+	members := map[string]dbus.Member{}
+	for _, w := range workers {
+		members[w.Name] = w
+	}
+	for _, e := range enrolled {
 		m, ok := members[e.Name]
 		if !ok {
 			m = dbus.Member{Name: e.Name, State: dbus.Unseen}

@@ -33,7 +33,7 @@ var (
 	// ErrEnrolled means that a worker of that name is in the farm, with a valid certificate.
 	ErrEnrolled = errors.New("the worker is in the farm already: to give its name to another machine, run `olivectl worker revoke` first")
 	// ErrNoWorker means that there is no worker and no token of that name.
-	ErrNoWorker = errors.New("no such worker: see `olivectl list`")
+	ErrNoWorker = errors.New("no such worker: see `olivectl workers`")
 	// ErrDamaged means that the files of an authority or an identity are damaged or incomplete.
 	ErrDamaged = errors.New("damaged or incomplete")
 	// ErrInUse means that another process works with the folder.

@@ -81,13 +81,13 @@ func read(text string) help {
 		switch line {
 		case "Usage:":
 			to = &h.usage
-		case "Flags:", "Global Flags:":
+		case "Flags:":
 			to = &h.flags
 		case "Examples:":
 			to = &h.examples
 		case "Available Commands:":
 			to = &commands
-		case "Aliases:":
+		case "Aliases:", "Global Flags:": // the page tells the latter once, for all
 			to = &other
 		default:
 			*to = append(*to, line)

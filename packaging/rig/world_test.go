@@ -3,7 +3,6 @@ package rig_test
 import (
 	"context"
 	"encoding/json"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -145,7 +144,7 @@ func (m *machine) active(unit, state string) {
 	m.until(unit+" to be "+state, func() bool { return m.property(unit, "ActiveState") == state })
 }
 
-// A listedJob is what "olivectl list --json" says of a job.
+// A listedJob is what "olivectl show --json" says of a job.
 type listedJob struct {
 	Job    int        `json:"job"`
 	State  farm.State `json:"state"`
@@ -159,22 +158,12 @@ type listedJob struct {
 
 // job asks for a job of the farm. While the master starts there is no answer.
 func (m *machine) job(id int) (listedJob, error) {
-	out, err := m.Run(m.t.Context(), "olivectl", "list", "--json")
-	if err != nil {
-		return listedJob{}, err
+	var j listedJob
+	out, err := m.Run(m.t.Context(), "olivectl", "show", "--json", fmt.Sprint(id))
+	if err == nil {
+		err = json.Unmarshal([]byte(out), &j)
 	}
-	var list struct {
-		Jobs []listedJob `json:"jobs"`
-	}
-	if err := json.Unmarshal([]byte(out), &list); err != nil {
-		return listedJob{}, err
-	}
-	for _, j := range list.Jobs {
-		if j.Job == id {
-			return j, nil
-		}
-	}
-	return listedJob{}, errors.New("the job is lost")
+	return j, err
 }
 
 // completed waits until so many ranges of a job are completed.
@@ -221,12 +210,12 @@ func (m *machine) film(id int) {
 	}
 	frames := m.do("ffprobe", "-v", "error", "-count_packets", "-select_streams", "v:0", "-show_entries", "stream=nb_read_packets", "-of", "csv=p=0", j.Output)
 	m.want("frames of "+j.Output, frames, fmt.Sprint(j.Total))
-	var log []master.Event
-	if err := json.Unmarshal([]byte(m.do("olivectl", "log", "--json", fmt.Sprint(id))), &log); err != nil {
-		m.t.Fatal(err)
-	}
 	done := map[string]int{}
-	for _, e := range log {
+	for line := range strings.Lines(m.do("olivectl", "log", "--json", fmt.Sprint(id))) {
+		var e master.Event
+		if err := json.Unmarshal([]byte(line), &e); err != nil {
+			m.t.Fatal(err)
+		}
 		if e.Kind == "range-done" {
 			done[fmt.Sprintf("%d-%d %v", e.First, e.End, strings.HasPrefix(e.Text, "sound"))]++
 		}

@@ -1,4 +1,4 @@
-package main
+package term
 
 import (
 	"testing"
@@ -20,7 +20,7 @@ func TestShorten(t *testing.T) {
 		"a name that is all one piece": {"aaaaaaaaaaaaaaaaaaaa", 5, "aa…aa"},
 	} {
 		t.Run(name, func(t *testing.T) {
-			got := signs{gone: "…"}.shorten(c.text, c.columns)
+			got := Signs{Gone: "…"}.Shorten(c.text, c.columns)
 			if got != c.want || runewidth.StringWidth(got) > c.columns {
 				t.Errorf("shorten(%q, %d) = %q, want %q", c.text, c.columns, got, c.want)
 			}
@@ -42,7 +42,7 @@ func TestSignsFollowTheLocale(t *testing.T) {
 		"an empty LC_ALL is no": {map[string]string{"LC_ALL": "", "LANG": "en_GB.UTF-8"}, false},
 	} {
 		t.Run(name, func(t *testing.T) {
-			if got := signsOf(func(k string) string { return c.env[k] }).ascii; got != c.ascii {
+			if got := SignsOf(func(k string) string { return c.env[k] }).ASCII; got != c.ascii {
 				t.Errorf("ascii = %v, want %v", got, c.ascii)
 			}
 		})
