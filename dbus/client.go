@@ -7,7 +7,6 @@ import (
 	"os"
 	"strings"
 	"sync"
-	"sync/atomic"
 	"time"
 
 	godbus "github.com/godbus/dbus/v5"
@@ -25,14 +24,12 @@ type Client struct {
 	// daemon for a call.
 	Quiet, NoStart bool
 	// Ask is called, once, when a quiet call is refused that a password might allow. It sees to it that there
-	// is somebody to be asked: such calls are made again with the flag, until one is refused then too. nil:
-	// they are not.
+	// is somebody to be asked: such calls are made again with the flag. nil: they are not.
 	// These three are to be set before the first call.
 	Ask func()
 
 	conn  *godbus.Conn
 	asked sync.Once
-	no    atomic.Bool // nobody gave the password
 }
 
 // Connect dials the bus at address, "" for the system bus. The daemon is started by the first call.
@@ -50,14 +47,11 @@ func (c *Client) Close() { c.conn.Close() }
 // call calls a method and stores the answer in outs.
 func (c *Client) call(ctx context.Context, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {
 	err := c.try(ctx, !c.Quiet, name, path, method, args, outs...)
-	if !c.Quiet || c.Ask == nil || c.no.Load() || !errors.Is(err, ErrNotAuthorized) {
+	if !c.Quiet || c.Ask == nil || !errors.Is(err, ErrNotAuthorized) {
 		return err
 	}
 	c.asked.Do(c.Ask)
-	if err = c.try(ctx, true, name, path, method, args, outs...); errors.Is(err, ErrNotAuthorized) { // nothing has happened before
-		c.no.Store(true)
-	}
-	return err
+	return c.try(ctx, true, name, path, method, args, outs...) // nothing has happened before
 }
 
 func (c *Client) try(ctx context.Context, interactive bool, name string, path godbus.ObjectPath, method string, args []any, outs ...any) error {

@@ -202,8 +202,7 @@ func pretend(t *testing.T) {
 	}
 }
 
-// TestClientAsksOnce has a user call who may not: a quiet call comes first, and who was refused a
-// password is asked no more.
+// TestClientAsksOnce has a user call who may not: a quiet call comes first, and one preparation is enough.
 func TestClientAsksOnce(t *testing.T) {
 	f := newFake()
 	serveMaster(t, f)

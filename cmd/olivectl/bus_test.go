@@ -212,6 +212,11 @@ func TestWatchEndsWithItsJobs(t *testing.T) {
 			m.start()
 			m.set(1, farm.Done, "a film")
 		}, 0, []string{"the master is away"}},
+		"it was forgotten meanwhile": {[]string{"1"}, func(m *fakeMaster) {
+			m.stop()
+			m.forget(1)
+			m.start()
+		}, 1, []string{"was it forgotten?"}},
 	} {
 		t.Run(name, func(t *testing.T) {
 			m := newMaster(t)

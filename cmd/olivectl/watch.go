@@ -163,7 +163,8 @@ func (w *watcher) gone(id uint32) error {
 	return nil
 }
 
-// job takes a job's state in. When all are watched, one that had ended before is of no interest.
+// job takes a job's state in. When all are watched, one that had ended before is of no interest; one that is
+// new and has ended already is.
 func (w *watcher) job(e dbus.Event) {
 	j := *e.Job
 	if !w.wanted(j.ID) {
@@ -176,11 +177,11 @@ func (w *watcher) job(e dbus.Event) {
 		if !open {
 			w.open[j.ID] = time.Now()
 		}
-	case !open && e.Kind == dbus.JobAdded:
-		return
-	default:
+	case open || e.Kind == dbus.JobAdded && w.ready:
 		delete(w.open, j.ID)
 		w.tell(&j, began)
+	default:
+		return
 	}
 	w.jobs[j.ID] = j
 }
