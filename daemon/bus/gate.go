@@ -215,6 +215,7 @@ func passing(err error) bool {
 
 // receive takes one connection through the gate to its service.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
+	watchLink(raw)
 	c := tls.Server(raw, s.tls)
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
@@ -242,7 +243,13 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		service.Serve(ctx, &Conn{Conn: c, Identity: name})
 		return
 	}
-	s.splice(c, raw, name)
+	w, err := s.admit(c, raw, name)
+	if err != nil {
+		return
+	}
+	s.cfg.Log.Info("worker connected", "worker", name, "from", raw.RemoteAddr())
+	err = w.serve()
+	s.cfg.Log.Info("worker disconnected", "worker", name, "from", raw.RemoteAddr(), "error", err)
 }
 
 // handshake shakes hands and identifies the client. That needs a deep stack, which a goroutine keeps
@@ -261,43 +268,6 @@ func (s *Server) handshake(ctx context.Context, c *tls.Conn) (name string, err e
 	return name, err
 }
 
-// splice connects a worker to nats-server until one of them ends it.
-func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
-	in, err := s.admit(worker)
-	if err != nil {
-		s.cfg.Log.Warn("refused a connection", "worker", worker, "error", err)
-		return
-	}
-	s.cfg.Log.Info("worker connected", "worker", worker, "from", raw.RemoteAddr())
-	var up sync.WaitGroup
-	up.Go(func() {
-		forward(in, c)
-		_ = in.Close() // and what is still to go to the worker goes first
-	})
-	forward(c, in)
-	_ = in.Close()
-	_ = raw.Close()
-	up.Wait()
-	s.cfg.Log.Info("worker disconnected", "worker", worker, "from", raw.RemoteAddr())
-}
-
-// forward copies until either side ends. A receiver that takes nothing for too long has gone.
-func forward(to, from net.Conn) {
-	buf := make([]byte, 2048) // ten thousand workers have two each
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			_ = to.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 // Disconnect cuts all connections of a worker at once. To keep it out, have VerifyConnection
 // refuse it before.
 func (s *Server) Disconnect(worker string) {
@@ -307,7 +277,7 @@ func (s *Server) Disconnect(worker string) {
 		}
 		_ = c.Close()
 	}
-	for _, id := range s.roles.ids(worker) { // those in this process too
-		_ = s.nats.DisconnectClientByID(id)
+	for _, w := range s.crew.of(worker) { // those in this process too
+		w.cut()
 	}
 }
