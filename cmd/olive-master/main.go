@@ -15,11 +15,13 @@ import (
 	"io"
 	"os"
 	"os/signal"
+	"runtime/debug"
 	"path/filepath"
 	"syscall"
 
 	"olive-distributed/daemon/bus/journal"
 	"olive-distributed/daemon/config"
+	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/systemd"
 )
 
@@ -56,6 +58,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return checkStore(cfg, stdout, stderr)
 	}
 	log := systemd.NewLog(stderr)
+	if os.Getenv("GOGC") == "" {
+		debug.SetGCPercent(master.GCPercent)
+	}
 	if err := serve(ctx, path, cfg, log); err != nil {
 		log.Error("olive-master ends", "error", err)
 		return exitFailed

@@ -1,8 +1,10 @@
 // Package bus carries messages between the master and its workers over one mutually authenticated port.
 //
 // A [Server] takes TLS 1.3 connections; the protocol that a client names (ALPN) picks the service. The
-// bus itself is a nats-server inside the process, which listens nowhere: a connection reaches it only
-// through the gate, which ties it to the identity in its certificate. A worker can send requests and
+// bus itself is a nats-server inside the process, which listens nowhere. Workers speak the client protocol of
+// NATS with the gate, which knows them by their certificates, reads what they say within the bounds of
+// their rights, and takes it to the server over one connection for all: so a worker costs one
+// goroutine, and its messages come together with those of others. A worker can send requests and
 // messages to the master, and hear the answers and the notices that are for itself; it can neither
 // speak nor listen as anybody else. What breaks these rules is refused or dropped, and never
 // reaches a handler.
