@@ -1,8 +1,10 @@
 // Package bus carries messages between the master and its workers over one mutually authenticated port.
 //
 // A [Server] takes TLS 1.3 connections; the protocol that a client names (ALPN) picks the service. The
-// bus itself is a nats-server inside the process, which listens nowhere: a connection reaches it only
-// through the gate, which ties it to the identity in its certificate. A worker can send requests and
+// bus itself is a nats-server inside the process, which listens nowhere. Workers speak the client protocol of
+// NATS with the gate, which knows them by their certificates, reads what they say within the bounds of
+// their rights, and takes it to the server over one connection for all: so a worker costs one
+// goroutine, and its messages come together with those of others. A worker can send requests and
 // messages to the master, and hear the answers and the notices that are for itself; it can neither
 // speak nor listen as anybody else. What breaks these rules is refused or dropped, and never
 // reaches a handler.
@@ -16,13 +18,11 @@ import (
 	"cmp"
 	"context"
 	"crypto/tls"
-	"errors"
 	"fmt"
 	"log/slog"
-	"net"
 	"strings"
 	"sync"
-	"time"
+	"sync/atomic"
 
 	"github.com/nats-io/nats-server/v2/server"
 	"github.com/nats-io/nats.go"
@@ -30,12 +30,6 @@ import (
 
 // Protocol is the ALPN name of the bus.
 const Protocol = "olive-bus"
-
-// A dead link is noticed when the second ping in a row is not answered: after at most 6 s.
-const (
-	pingInterval = 1500 * time.Millisecond
-	maxPings     = 2
-)
 
 // Config is how to make a server. TLS and Identify are required.
 type Config struct {
@@ -80,9 +74,14 @@ type Server struct {
 	cfg   Config
 	tls   *tls.Config
 	nats  *server.Server
-	nc    *nats.Conn
-	roles roles
+	nc    *nats.Conn // of the master
+	relay *nats.Conn // of all workers
 	door  door
+	crew  crew
+	// delivered counts the messages that the relay has passed on to workers.
+	delivered atomic.Uint64
+	routes    routes
+	watching  sync.WaitGroup
 
 	ctx     context.Context // of requests
 	cancel  context.CancelFunc
@@ -105,11 +104,13 @@ func New(cfg Config) (*Server, error) {
 		return nil, err
 	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
-	s.roles = roles{byID: map[uint64]string{}, here: map[string]*presence{}, final: s.ctx, rate: cfg.Limits.Rate}
-	if s.nats, err = startNATS(s); err != nil {
+	s.crew = crew{here: map[string]*presence{}, final: s.ctx, rate: cfg.Limits.Rate}
+	s.routes.by = map[string][]*interest{}
+	if s.nats, err = startNATS(cfg.Log); err != nil {
 		s.cancel()
 		return nil, err
 	}
+	s.watching.Go(func() { s.watch(s.ctx) })
 	if err := s.listen(); err != nil {
 		_ = s.Close(s.ctx)
 		return nil, fmt.Errorf("start the bus: %w", err)
@@ -117,27 +118,7 @@ func New(cfg Config) (*Server, error) {
 	return s, nil
 }
 
-func startNATS(s *Server) (*server.Server, error) {
-	n, err := server.NewServer(&server.Options{
-		ServerName: "olive-bus", DontListen: true, NoSigs: true, NoSystemAccount: true,
-		CustomClientAuthentication: &s.roles, AuthTimeout: 5,
-		MaxPayload: maxMessage + 4096, MaxSubs: 64, MaxPending: 16 << 20, WriteDeadline: 10 * time.Second,
-		PingInterval: pingInterval, MaxPingsOut: maxPings, NoFastProducerStall: true,
-	})
-	if err != nil {
-		return nil, fmt.Errorf("start the bus: %w", err)
-	}
-	n.SetLoggerV2(&serverLog{s.cfg.Log}, false, false, false)
-	n.Start()
-	if !n.ReadyForConnections(30 * time.Second) {
-		n.Shutdown()
-		n.WaitForShutdown()
-		return nil, errors.New("start the bus: nats-server does not start, see the messages before")
-	}
-	return n, nil
-}
-
-// listen connects the handlers.
+// listen connects the handlers, and the workers.
 func (s *Server) listen() error {
 	handlers := map[string]Handler{}
 	for _, h := range s.cfg.Handlers {
@@ -147,19 +128,11 @@ func (s *Server) listen() error {
 		handlers[h.kind] = h
 	}
 	var err error
-	s.nc, err = nats.Connect("nats://127.0.0.1", nats.Name("master"), nats.NoReconnect(),
-		nats.SetCustomDialer(dialer(func(string, string) (net.Conn, error) { return s.admit(masterRole) })))
-	if err != nil {
+	if s.nc, err = s.subscribe("master", func(m *nats.Msg) { s.dispatch(handlers, m) }, "olive.up.*.*"); err != nil {
 		return err
 	}
-	sub, err := s.nc.Subscribe("olive.up.*.*", func(m *nats.Msg) { s.dispatch(handlers, m) })
-	if err != nil {
-		return err
-	}
-	if err := sub.SetPendingLimits(1<<20, 256<<20); err != nil {
-		return err
-	}
-	return s.nc.Flush()
+	s.relay, err = s.subscribe("gate", s.deliver, "olive.down.*.*", "_INBOX.>")
+	return err
 }
 
 // dispatch gives a message to its handler. The subject names the sender truly, since the sender's
@@ -219,7 +192,7 @@ func (s *Server) answer(h Handler, worker string, m *nats.Msg, e *envelope) {
 			delete(s.pending, worker)
 		}
 	}()
-	p := s.roles.presence(worker)
+	p := s.crew.presence(worker)
 	if p == nil || p.pace.Wait(p.ctx) != nil {
 		return // it has gone
 	}
@@ -256,7 +229,7 @@ func (s *Server) Notify(worker, kind string, message any) error {
 	if err != nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, err)
 	}
-	if s.roles.presence(worker) == nil {
+	if s.crew.presence(worker) == nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, ErrAway)
 	}
 	if err := s.nc.Publish("olive.down."+worker+"."+kind, data); err != nil {
@@ -284,40 +257,17 @@ func (s *Server) Close(ctx context.Context) error {
 	}
 	s.cancel()
 	<-done
-	if s.nc != nil {
+	s.watching.Wait()
+	if s.nc != nil && s.relay != nil {
 		s.flush()
-		s.nc.Close()
+	}
+	s.crew.close()
+	for _, nc := range []*nats.Conn{s.nc, s.relay} {
+		if nc != nil {
+			nc.Close()
+		}
 	}
 	s.nats.Shutdown()
 	s.nats.WaitForShutdown()
 	return err
 }
-
-// flush lets the last answers go out, for a second at most.
-func (s *Server) flush() {
-	if s.nc.FlushTimeout(time.Second) != nil {
-		return
-	}
-	for range 100 {
-		slowest, err := s.nats.Connz(&server.ConnzOptions{Sort: server.ByPending, Limit: 1})
-		if err != nil || len(slowest.Conns) == 0 || slowest.Conns[0].Pending == 0 {
-			return
-		}
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// serverLog passes nats-server's complaints on. What clients do wrong is no fault of ours.
-type serverLog struct{ log *slog.Logger }
-
-func (l *serverLog) write(level slog.Level, format string, v []any) {
-	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, "nats-server says", "text", fmt.Sprintf(format, v...))
-	}
-}
-func (l *serverLog) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }
-func (l *serverLog) Debugf(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
-func (l *serverLog) Tracef(format string, v ...any)  { l.write(slog.LevelDebug, format, v) }
-func (l *serverLog) Warnf(format string, v ...any)   { l.write(slog.LevelWarn, format, v) }
-func (l *serverLog) Errorf(format string, v ...any)  { l.write(slog.LevelWarn, format, v) }
-func (l *serverLog) Fatalf(format string, v ...any)  { l.write(slog.LevelError, format, v) }

@@ -65,14 +65,26 @@ func Dial(cfg ClientConfig) (*Client, error) {
 	}
 	return connect(cfg, func(ctx context.Context) (net.Conn, error) {
 		d := tls.Dialer{NetDialer: &net.Dialer{Timeout: handshakeTimeout}, Config: conf}
-		return d.DialContext(ctx, "tcp", cfg.Addr)
+		c, err := d.DialContext(ctx, "tcp", cfg.Addr)
+		if err == nil {
+			watchLink(c.(*tls.Conn).NetConn())
+		}
+		return c, err
 	})
 }
 
 // Dial returns a client in the master's own process, for a worker that runs there. Addr and TLS
 // are not looked at.
 func (s *Server) Dial(cfg ClientConfig) (*Client, error) {
-	return connect(cfg, func(context.Context) (net.Conn, error) { return s.admit(cfg.Name) })
+	return connect(cfg, func(context.Context) (net.Conn, error) {
+		near, far := net.Pipe()
+		w, err := s.admit(far, far, cfg.Name)
+		if err != nil {
+			return nil, err
+		}
+		go func() { _ = w.serve() }() // [Server.Close] waits for it
+		return near, nil
+	})
 }
 
 func connect(cfg ClientConfig, dial func(ctx context.Context) (net.Conn, error)) (*Client, error) {
@@ -94,7 +106,7 @@ func connect(cfg ClientConfig, dial func(ctx context.Context) (net.Conn, error))
 		nats.SetCustomDialer(dialer(func(string, string) (net.Conn, error) { return c.dial(dial) })),
 		nats.RetryOnFailedConnect(true), nats.MaxReconnects(-1), nats.IgnoreAuthErrorAbort(), nats.IgnoreDiscoveredServers(),
 		nats.CustomReconnectDelay(delay), nats.ReconnectBufSize(-1), nats.Timeout(handshakeTimeout),
-		nats.PingInterval(pingInterval), nats.MaxPingsOutstanding(maxPings), nats.FlusherTimeout(writeTimeout),
+		nats.PingInterval(quiet/2), nats.MaxPingsOutstanding(2), nats.FlusherTimeout(writeTimeout),
 		nats.ConnectHandler(func(*nats.Conn) { c.connected() }),
 		nats.ReconnectHandler(func(*nats.Conn) { c.connected() }),
 		nats.DisconnectErrHandler(func(_ *nats.Conn, err error) { c.lost(err) }),

@@ -5,13 +5,11 @@ import (
 	"crypto/tls"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
-	"golang.org/x/time/rate"
 )
 
 const (
@@ -42,13 +40,13 @@ type door struct {
 	handshakes places
 	anonymous  places
 	inside     map[string]map[net.Conn]bool // by identity
-	sessions   map[string][]*session        // by worker
+	visits     map[string][]*visit          // by worker
 }
 
 func (d *door) init(l Limits) {
 	d.limits = l
 	d.handshakes, d.anonymous = newPlaces(l.Handshakes), newPlaces(l.Anonymous)
-	d.inside, d.sessions = map[string]map[net.Conn]bool{}, map[string][]*session{}
+	d.inside, d.visits = map[string]map[net.Conn]bool{}, map[string][]*visit{}
 }
 
 // knock lets a connection begin its handshake.
@@ -222,6 +220,7 @@ func passing(err error) bool {
 
 // receive takes one connection through the gate to its service.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
+	watchLink(raw)
 	c := tls.Server(raw, s.tls)
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
@@ -249,7 +248,7 @@ func (s *Server) receive(ctx context.Context, raw net.Conn) {
 		service.Serve(ctx, &Conn{Conn: c, Identity: name})
 		return
 	}
-	s.session(ctx, c, raw, name)
+	s.once(ctx, c, raw, name)
 }
 
 // handshake shakes hands and identifies the client. That needs a deep stack, which a goroutine keeps
@@ -268,43 +267,6 @@ func (s *Server) handshake(ctx context.Context, c *tls.Conn) (name string, err e
 	return name, err
 }
 
-// splice connects a worker to nats-server until one of them ends it.
-func (s *Server) splice(c *tls.Conn, raw net.Conn, worker string) {
-	in, err := s.admit(worker)
-	if err != nil {
-		s.cfg.Log.Warn("refused a connection", "worker", worker, "error", err)
-		return
-	}
-	s.cfg.Log.Info("worker connected", "worker", worker, "from", raw.RemoteAddr())
-	var up sync.WaitGroup
-	up.Go(func() {
-		forward(in, &paced{c, rate.NewLimiter(pace, paceBurst)})
-		_ = in.Close() // and what is still to go to the worker goes first
-	})
-	forward(c, in)
-	_ = in.Close()
-	_ = raw.Close()
-	up.Wait()
-	s.cfg.Log.Info("worker disconnected", "worker", worker, "from", raw.RemoteAddr())
-}
-
-// forward copies until either side ends. A receiver that takes nothing for too long has gone.
-func forward(to net.Conn, from io.Reader) {
-	buf := make([]byte, 2048) // ten thousand workers have two each
-	for {
-		n, err := from.Read(buf)
-		if n > 0 {
-			_ = to.SetWriteDeadline(time.Now().Add(writeTimeout))
-			if _, err := to.Write(buf[:n]); err != nil {
-				return
-			}
-		}
-		if err != nil {
-			return
-		}
-	}
-}
-
 // Disconnect cuts all connections of a worker at once. To keep it out, have VerifyConnection
 // refuse it before.
 func (s *Server) Disconnect(worker string) {
@@ -314,7 +276,7 @@ func (s *Server) Disconnect(worker string) {
 		}
 		_ = c.Close()
 	}
-	for _, id := range s.roles.ids(worker) { // those in this process too
-		_ = s.nats.DisconnectClientByID(id)
+	for _, w := range s.crew.of(worker) { // those in this process too
+		w.cut()
 	}
 }

@@ -30,21 +30,25 @@ type wireError struct {
 }
 
 func seal(body any) ([]byte, error) {
-	data, err := json.Marshal(body)
-	if err == nil {
-		data, err = json.Marshal(envelope{Version: protocolVersion, Body: data})
-	}
+	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("write a message: %w", err)
 	}
+	// An envelope, but for reading the body once more.
+	data := fmt.Appendf(make([]byte, 0, len(text)+24), `{"v":%d,"body":%s}`, protocolVersion, text)
 	if len(data) > maxMessage {
 		return nil, fmt.Errorf("write a message: %w: %d bytes are too many", ErrBadMessage, len(data))
 	}
 	return data, nil
 }
 
-// unseal opens a message of the kind. The version is looked at before anything else.
+// unseal opens a message of the kind. Of one in another version nothing but that is looked at.
 func unseal(kind string, data []byte) (envelope, error) {
+	var e envelope
+	broken := json.Unmarshal(data, &e)
+	if broken == nil && e.Version == protocolVersion {
+		return e, nil
+	}
 	var version struct {
 		Version int `json:"v"`
 	}
@@ -54,11 +58,7 @@ func unseal(kind string, data []byte) (envelope, error) {
 	if version.Version != protocolVersion {
 		return envelope{}, &VersionError{Kind: kind, Got: version.Version, Want: protocolVersion}
 	}
-	var e envelope
-	if err := json.Unmarshal(data, &e); err != nil {
-		return envelope{}, fmt.Errorf("%s: %w: %w", kind, ErrBadMessage, err)
-	}
-	return e, nil
+	return envelope{}, fmt.Errorf("%s: %w: %w", kind, ErrBadMessage, broken)
 }
 
 func sealError(codes []Code, err error) []byte {

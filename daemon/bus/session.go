@@ -1,152 +1,194 @@
 package bus
 
 import (
-	"bytes"
-	"context"
-	"crypto/tls"
+	"bufio"
+	"errors"
 	"fmt"
 	"net"
 	"strings"
+	"sync"
+	"sync/atomic"
 	"time"
-
-	"golang.org/x/time/rate"
 )
 
-// Places are shared among hosts: one that has some gets another only while more than so many are
-// free. Whoever floods the port so leaves room for those who do not.
-type places struct {
-	size, used int
-	by         map[string]int // host
-}
+// What a session may take up.
+const (
+	maxInterests = 64
+	maxWaiting   = 16 << 20 // bytes on their way to a worker
+	maxPayload   = maxMessage + 4096
+)
 
-func newPlaces(size int) places { return places{size: size, by: map[string]int{}} }
-
-func (p *places) take(host string) bool {
-	if p.by[host] >= p.size-p.used {
-		return false
-	}
-	p.used++
-	p.by[host]++
-	return true
-}
-
-func (p *places) free(host string) {
-	p.used--
-	if p.by[host]--; p.by[host] == 0 {
-		delete(p.by, host)
-	}
-}
-
-func hostOf(c net.Conn) string {
-	host, _, _ := net.SplitHostPort(c.RemoteAddr().String())
-	return host
-}
-
-// A session is a worker's connection to the bus.
+// A session is a worker's connection as the bus sees it: what the worker may say goes on to
+// nats-server in the worker's name, what it may hear comes back. It is one goroutine that reads. Another
+// one writes, while there is something to write: ten thousand workers are mostly silent.
 type session struct {
-	from  net.Addr
-	since time.Time
-	over  chan struct{}
+	server *Server
+	conn   net.Conn
+	raw    net.Conn // what conn encrypts, to cut it at once
+	worker string
+
+	heard     atomic.Int64 // when it was, in nanoseconds since 1970
+	interests map[string]*interest
+
+	mu      sync.Mutex
+	out     []byte // to be written
+	writing bool
+	ended   bool
+	writers sync.WaitGroup
 }
 
-// begin gives a worker a session, or says who has the last that it may have.
-func (d *door) begin(worker string, from net.Addr) (s, other *session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if have := d.sessions[worker]; len(have) >= d.limits.Sessions {
-		return nil, have[0]
+// admit takes a worker's connection in. The session has to be served, which closes it.
+func (s *Server) admit(conn, raw net.Conn, worker string) (*session, error) {
+	w := &session{server: s, conn: conn, raw: raw, worker: worker, interests: map[string]*interest{}}
+	w.heard.Store(time.Now().UnixNano())
+	if !s.crew.enter(w) {
+		return nil, ErrStopping
 	}
-	s = &session{from, time.Now(), make(chan struct{})}
-	d.sessions[worker] = append(d.sessions[worker], s)
-	return s, nil
+	return w, nil
 }
 
-func (d *door) end(worker string, s *session) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	var rest []*session
-	for _, other := range d.sessions[worker] {
-		if other != s {
-			rest = append(rest, other)
+// serve does what the worker says until the connection ends. An error says what it must not have said.
+func (w *session) serve() error {
+	defer w.server.crew.leave(w)
+	w.send(appendGreeting)
+	err := w.read()
+	for _, i := range w.interests {
+		w.server.routes.remove(i)
+	}
+	w.end()
+	return err
+}
+
+// read does what the worker says until the connection ends, nil, or must be ended.
+func (w *session) read() error {
+	r := bufio.NewReaderSize(w.conn, maxLine)
+	_ = w.conn.SetReadDeadline(time.Now().Add(handshakeTimeout))
+	for first := true; ; first = false {
+		o, err := readOp(r)
+		if err == nil && first {
+			if o.verb != opConnect {
+				err = errFirst
+			}
+			_ = w.conn.SetReadDeadline(time.Time{})
+		}
+		w.heard.Store(time.Now().UnixNano())
+		if err == nil {
+			err = w.obey(&o)
+		}
+		var fault fault
+		switch {
+		case err == nil:
+		case errors.As(err, &fault):
+			w.complain(string(fault))
+			return err
+		default:
+			return nil
 		}
 	}
-	if d.sessions[worker] = rest; len(rest) == 0 {
-		delete(d.sessions, worker)
-	}
-	close(s.over)
 }
 
-// overlap is how long a new connection waits for the end of the one before, which may be on its way.
-const overlap = time.Second
-
-// session lets a worker onto the bus, once. Two processes with one identity, as on machines of which
-// one is a copy of the other, would take each other's ranges and notices: the first stays, the second is
-// told why not, and comes in when the first has gone. One that has died is gone when its pings are
-// not answered.
-func (s *Server) session(ctx context.Context, c *tls.Conn, raw net.Conn, worker string) {
-	timer := time.NewTimer(overlap)
-	defer timer.Stop()
-	for {
-		mine, other := s.door.begin(worker, raw.RemoteAddr())
-		if mine != nil {
-			defer s.door.end(worker, mine)
-			s.splice(c, raw, worker)
-			return
+// obey does one thing that the worker has said.
+func (w *session) obey(o *op) error {
+	switch o.verb {
+	case opPing:
+		w.send(func(b []byte) []byte { return append(b, "PONG\r\n"...) })
+	case opPub:
+		if kind, own := strings.CutPrefix(o.subject, "olive.up."+w.worker+"."); !own || !word.MatchString(kind) {
+			w.complain(fmt.Sprintf("Permissions Violation for Publish to %q", o.subject))
+			return nil
 		}
-		select {
-		case <-other.over:
-		case <-ctx.Done():
-			return
-		case <-timer.C:
-			s.cfg.Log.Warn("two processes with one identity: the second is kept out, give each machine a name of its own with `olivectl worker add`",
-				"worker", worker, "from", raw.RemoteAddr(), "other", other.from, "since", other.since.Format(time.DateTime))
-			s.turnAway(c, other)
-			return
-		}
+		return w.server.forward(o)
+	case opSub:
+		return w.listen(o.subject, o.sid)
+	case opUnsub:
+		w.forget(o.sid)
 	}
+	return nil
 }
 
-// turnAway tells a second process about the first, in the server's greeting's place.
-func (s *Server) turnAway(c *tls.Conn, other *session) {
-	_ = c.SetWriteDeadline(time.Now().Add(writeTimeout))
-	fmt.Fprintf(c, "%s%s since %s'\r\n", twice, other.from, other.since.Format(time.DateTime))
-	_ = c.Close() // with a TLS alert, so that what was said arrives
-}
-
-const twice = "-ERR 'olive: twice: "
-
-// turnedAway reads what turnAway wrote.
-func turnedAway(greeting []byte) error {
-	text, ok := bytes.CutPrefix(greeting, []byte(twice))
-	if !ok {
+// listen subscribes the worker to what is for itself.
+func (w *session) listen(subject, sid string) error {
+	own := strings.HasPrefix(subject, "olive.down."+w.worker+".") || strings.HasPrefix(subject, "_INBOX."+w.worker+".")
+	i, ok := newInterest(w, subject, sid)
+	if !own || !ok {
+		w.complain(fmt.Sprintf("Permissions Violation for Subscription to %q", subject))
 		return nil
 	}
-	return fmt.Errorf("%w (%.100s)", ErrTwice, strings.Map(printable, strings.TrimRight(string(text), "'\r\n")))
-}
-
-func printable(r rune) rune {
-	if r < ' ' || r > '~' {
-		return -1
+	if len(w.interests) >= maxInterests {
+		return errSubs
 	}
-	return r
+	w.forget(sid)
+	w.interests[sid] = i
+	w.server.routes.add(i)
+	return nil
 }
 
-// What a worker may send, far more than it has to say: it cannot keep the others waiting with a flood.
-const (
-	pace      = rate.Limit(512 << 10) // bytes per second
-	paceBurst = 256 << 10             // bytes
-)
-
-// A paced connection is read no faster than its pace.
-type paced struct {
-	net.Conn
-	pace *rate.Limiter
-}
-
-func (p *paced) Read(b []byte) (int, error) {
-	n, err := p.Conn.Read(b)
-	if wait := p.pace.ReserveN(time.Now(), n).Delay(); wait > 0 {
-		time.Sleep(wait) // at most that of one buffer
+func (w *session) forget(sid string) {
+	if i := w.interests[sid]; i != nil {
+		w.server.routes.remove(i)
+		delete(w.interests, sid)
 	}
-	return n, err
+}
+
+func (w *session) complain(text string) {
+	w.send(func(b []byte) []byte { return fmt.Appendf(b, "-ERR '%s'\r\n", text) })
+}
+
+// send has what f appends written, and does not wait for it. Whoever does not take what it is sent
+// has gone.
+func (w *session) send(f func(b []byte) []byte) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.ended {
+		return
+	}
+	if w.out = f(w.out); len(w.out) > maxWaiting {
+		w.cut()
+		w.out, w.ended = nil, true
+		return
+	}
+	if !w.writing {
+		w.writing = true
+		w.writers.Go(w.write)
+	}
+}
+
+// write writes what waits.
+func (w *session) write() {
+	for {
+		w.mu.Lock()
+		b := w.out
+		w.out = nil
+		w.writing = len(b) > 0
+		w.mu.Unlock()
+		if len(b) == 0 {
+			return
+		}
+		_ = w.conn.SetWriteDeadline(time.Now().Add(writeTimeout))
+		if _, err := w.conn.Write(b); err != nil {
+			w.cut()
+			w.mu.Lock()
+			w.out, w.ended = nil, true
+			w.mu.Unlock()
+		}
+	}
+}
+
+// waiting says whether something is still to be written.
+func (w *session) waiting() bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.writing
+}
+
+// cut ends the connection at once; the session ends then.
+func (w *session) cut() { _ = w.raw.Close() }
+
+// end lets what waits go out and closes the connection.
+func (w *session) end() {
+	w.mu.Lock()
+	w.ended = true
+	w.mu.Unlock()
+	w.writers.Wait()
+	_ = w.raw.Close()
 }

@@ -24,7 +24,7 @@ func TestNothingIsAnsweredBeforeItIsDurable(t *testing.T) {
 		"submit": func() error { _, err := r.m.Submit(t.Context(), r.project(40)); return err },
 		"pause":  func() error { return r.m.Pause(t.Context(), id) },
 		"hello":  func() error { return r.m.Hello(t.Context(), worker.Spec{Name: "b"}, nil) },
-		"done":   func() error { return r.m.Done(t.Context(), "a", task, part) },
+		"done":   func() error { _, err := r.m.DoneNext(t.Context(), "a", task, part); return err },
 	} {
 		r.journal.hold(true)
 		answered := make(chan error, 1)

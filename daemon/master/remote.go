@@ -60,14 +60,15 @@ func (m *Master) onBeat(ctx context.Context, name string, b worker.BeatMessage) 
 }
 
 // onReport takes a part, or a range back.
-func (m *Master) onReport(ctx context.Context, name string, r worker.ReportMessage) (worker.Answer, error) {
+func (m *Master) onReport(ctx context.Context, name string, r worker.ReportMessage) (worker.ReportAnswer, error) {
 	switch t := taskOf(r.RangeID); {
 	case r.Part != nil:
-		return worker.Answer{}, m.Done(ctx, name, t, worker.Delivery{Part: *r.Part, Notes: r.Notes})
+		next, err := m.deliver(ctx, name, t, worker.Delivery{Part: *r.Part, Notes: r.Notes}, r.More)
+		return worker.ReportAnswer{Task: next}, err
 	case r.Failure != nil:
-		return worker.Answer{}, m.Failed(ctx, name, t, *r.Failure)
+		return worker.ReportAnswer{}, m.Failed(ctx, name, t, *r.Failure)
 	}
-	return worker.Answer{}, errors.New("a report needs a part or a failure")
+	return worker.ReportAnswer{}, errors.New("a report needs a part or a failure")
 }
 
 // taskOf is a task of which only the numbers are known; the master looks up the rest.

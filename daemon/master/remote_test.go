@@ -109,6 +109,40 @@ func TestAFilmOverTheWire(t *testing.T) {
 	}
 }
 
+func TestTheNextTaskComesWithTheAnswerToAReport(t *testing.T) {
+	w := newWire(t)
+	id := w.submit(64)
+	_, ada := w.enter("ada")
+	reports := 0
+	for task := w.take(ada, "ada"); task != nil; reports++ {
+		part := w.render(task)
+		next, err := ada.DoneNext(t.Context(), "ada", task, part)
+		if err != nil {
+			t.Fatal(err)
+		}
+		// The answer may have been lost: the same report again brings the same task.
+		again, err := ada.DoneNext(t.Context(), "ada", task, part)
+		if err != nil || (again == nil) != (next == nil) || next != nil && again.ID() != next.ID() {
+			t.Fatalf("%v, then %v, %v", next, again, err)
+		}
+		task = next
+	}
+	if _, err := w.wait(id); err != nil || reports != 5 {
+		t.Errorf("%d reports: %v", reports, err)
+	}
+}
+
+func TestABeatWithoutAnAnswerCounts(t *testing.T) {
+	w := newWire(t)
+	w.submit(64)
+	_, ada := w.enter("ada")
+	task := w.take(ada, "ada")
+	if err := ada.Note(t.Context(), "ada", task, 7); err != nil {
+		t.Fatal(err)
+	}
+	until(t, "the beat", func() bool { return w.workers()["ada"].Frames == 7 })
+}
+
 func TestAWorkerIsWhoItsCertificateSays(t *testing.T) {
 	w := newWire(t)
 	w.enter("ada")

@@ -167,10 +167,19 @@ func (m *Master) assign(now time.Time, name string) (*worker.Task, error) {
 	}, nil
 }
 
+// Note implements [worker.Master].
+func (m *Master) Note(ctx context.Context, name string, t *worker.Task, done int64) error {
+	return m.Beat(ctx, name, t, done)
+}
+
 // Beat implements [worker.Master].
 func (m *Master) Beat(ctx context.Context, name string, t *worker.Task, done int64) error {
-	// Beats change nothing that lasts, unless the worker was lost: then ask waits.
-	_, err := ask(ctx, m, func(now time.Time) (struct{}, error) {
+	// A beat that is as expected rests on nothing that could be lost, and changes nothing.
+	err, stopped := peek(ctx, m, func(now time.Time) error { return m.farm.Beat(now, name, rangeOf(t), done) })
+	if err == nil {
+		return stopped
+	}
+	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) {
 		err := m.farm.Beat(now, name, rangeOf(t), done)
 		if errors.Is(err, farm.ErrNoWorker) {
 			if err := m.greetAgain(now, name, rangeOf(t)); err != nil {
@@ -212,20 +221,31 @@ type expectation struct {
 	again  bool   // the same report has been accepted before
 }
 
-// Done implements [worker.Master]: the part is verified once more before it counts. Of the task
-// only its numbers are believed.
+// Done implements [worker.Master].
 func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker.Delivery) error {
+	_, err := m.deliver(ctx, name, t, d, false)
+	return err
+}
+
+// DoneNext implements [worker.Master].
+func (m *Master) DoneNext(ctx context.Context, name string, t *worker.Task, d worker.Delivery) (*worker.Task, error) {
+	return m.deliver(ctx, name, t, d, true)
+}
+
+// deliver takes a part, which is verified once more before it counts, and returns the next task if
+// more is wanted and there is one. Of the task only its numbers are believed.
+func (m *Master) deliver(ctx context.Context, name string, t *worker.Task, d worker.Delivery, more bool) (*worker.Task, error) {
 	leave, err := m.verifying.enter(ctx, name)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	defer leave()
-	x, err := ask(ctx, m, func(time.Time) (expectation, error) { return m.expect(name, rangeOf(t), d.Part) })
+	x, err := m.await(ctx, name, rangeOf(t), d.Part)
 	if err != nil {
-		return err
+		return nil, err
 	}
 	if x.again {
-		return nil // and durable: expect has waited for that
+		return m.follow(ctx, name, more)
 	}
 	path := filepath.Join(x.folder.dir, x.name)
 	verified, err := m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
@@ -234,19 +254,53 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 	}
 	if err != nil {
 		if ctx.Err() != nil {
-			return context.Cause(ctx)
+			return nil, context.Cause(ctx)
 		}
 		os.Remove(path)
-		return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
+		return nil, m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
 	}
-	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) {
-		err := m.accept(now, name, rangeOf(t), x, verified)
-		if err == nil {
-			m.noteDelivery(m.jobs[t.Job], name, x.span, d.Notes)
+	return ask(ctx, m, func(now time.Time) (*worker.Task, error) {
+		if err := m.accept(now, name, rangeOf(t), x, verified); err != nil {
+			return nil, err
 		}
-		return struct{}{}, err
+		m.noteDelivery(m.jobs[t.Job], name, x.span, d.Notes)
+		return m.another(now, name, more), nil
 	})
-	return err
+}
+
+// await looks up what a report is about. What is expected can be told at once; whatever else there
+// is to say rests on events that must be durable first.
+func (m *Master) await(ctx context.Context, name string, id farm.RangeID, p film.Part) (expectation, error) {
+	var x expectation
+	expected, err := peek(ctx, m, func(time.Time) bool {
+		var err error
+		x, err = m.expect(name, id, p)
+		return err == nil && !x.again
+	})
+	if err != nil || expected {
+		return x, err
+	}
+	return ask(ctx, m, func(time.Time) (expectation, error) { return m.expect(name, id, p) })
+}
+
+// follow answers a report that has counted before.
+func (m *Master) follow(ctx context.Context, name string, more bool) (*worker.Task, error) {
+	if !more {
+		return nil, nil // and durable: await has waited for that
+	}
+	return ask(ctx, m, func(now time.Time) (*worker.Task, error) { return m.another(now, name, more), nil })
+}
+
+// another is the next task of a worker that wants one, nil if there is none: then it asks, and hears why.
+func (m *Master) another(now time.Time, name string, more bool) *worker.Task {
+	if !more {
+		return nil
+	}
+	task, err := m.assign(now, name)
+	if err != nil {
+		return nil
+	}
+	return task
 }
 
 // verify is how parts are verified unless the configuration says otherwise. Whoever may write into

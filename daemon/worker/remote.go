@@ -58,6 +58,11 @@ type (
 		Part    *film.Part `json:"part,omitempty"`
 		Notes   []string   `json:"notes,omitempty"` // about the part
 		Failure *Failure   `json:"failure,omitempty"`
+		More    bool       `json:"more,omitempty"` // the worker wants the next task with the answer to its part
+	}
+	// A ReportAnswer says that the report counts, and has the next task if one was asked for and there is one.
+	ReportAnswer struct {
+		Task *Task `json:"task,omitempty"`
 	}
 	// An Answer says nothing but that the message has arrived, and counts.
 	Answer struct{}
@@ -143,6 +148,22 @@ func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 // Beat implements [Master].
 func (r Remote) Beat(ctx context.Context, _ string, t *Task, done int64) error {
 	return r.ask(ctx, KindBeat, BeatMessage{t.ID(), done}, &Answer{})
+}
+
+// Note implements [Master]: it is sent, and no answer wanted.
+func (r Remote) Note(_ context.Context, _ string, t *Task, done int64) error {
+	return r.client.Send(KindBeat, BeatMessage{t.ID(), done})
+}
+
+// DoneNext implements [Master], with one request. One that was interrupted is made again: the master
+// then finds the part accepted, and hands out the same task.
+func (r Remote) DoneNext(ctx context.Context, _ string, t *Task, d Delivery) (*Task, error) {
+	var a ReportAnswer
+	err := r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &d.Part, Notes: d.Notes, More: true}, &a)
+	if err != nil || a.Task == nil || a.Task.Plan == nil {
+		return nil, err
+	}
+	return a.Task, nil
 }
 
 // Done implements [Master].

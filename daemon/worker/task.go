@@ -71,8 +71,13 @@ type Master interface {
 	Next(ctx context.Context, worker string) (*Task, error)
 	// Beat tells how many frames of the task are done.
 	Beat(ctx context.Context, worker string, t *Task, done int64) error
+	// Note is Beat without waiting for an answer, if there is a way to be waited for: what Beat would
+	// have answered, the next one does.
+	Note(ctx context.Context, worker string, t *Task, done int64) error
 	// Done delivers a part, and what the engine has noted. ErrGone: it came too late and can be deleted.
 	Done(ctx context.Context, worker string, t *Task, d Delivery) error
+	// DoneNext is Done and asks for the next task, nil when there is none at once.
+	DoneNext(ctx context.Context, worker string, t *Task, d Delivery) (*Task, error)
 	// Failed gives a task back.
 	Failed(ctx context.Context, worker string, t *Task, f Failure) error
 }

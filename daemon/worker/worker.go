@@ -105,10 +105,14 @@ func (w *Worker) leave(ctx context.Context) {
 
 // shift does tasks until something ends it.
 func (w *Worker) shift(ctx context.Context) error {
+	var t *Task // that came with the answer to the one before
 	for {
-		t, err := w.ask(ctx)
+		err := w.willing()
+		if err == nil && t == nil {
+			t, err = w.ask(ctx)
+		}
 		if err == nil {
-			err = w.do(ctx, t)
+			t, err = w.do(ctx, t)
 		}
 		switch {
 		case err == nil:
@@ -132,13 +136,27 @@ func (w *Worker) shift(ctx context.Context) error {
 // troublePause is the time between a fault of the master and the next question.
 const troublePause = 2 * time.Second
 
-// ask waits for the next task, no longer than the worker wants one.
-func (w *Worker) ask(ctx context.Context) (*Task, error) {
+// willing says why the worker wants no task, if it does not. One that it has been given and has
+// not begun goes back with its goodbye.
+func (w *Worker) willing() error {
 	select {
-	case <-w.control.draining(): // a master with work would answer before the goroutine below has looked
-		return nil, errDrained
+	case <-w.control.draining():
+		return errDrained
 	default:
 	}
+	if w.Hours != nil {
+		if open, _ := w.Hours.Open(time.Now()); !open {
+			return errHours
+		}
+	}
+	if paused, _ := w.control.paused(); paused {
+		return errPaused
+	}
+	return nil
+}
+
+// ask waits for the next task, no longer than the worker wants one.
+func (w *Worker) ask(ctx context.Context) (*Task, error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	if w.Hours != nil {
@@ -175,14 +193,15 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 	return t, err
 }
 
-// do renders one task and reports. Only what the worker cannot go on after is an error.
-func (w *Worker) do(ctx context.Context, t *Task) error {
+// do renders one task and reports. It returns the next task if the master had one at once. Only what
+// the worker cannot go on after is an error.
+func (w *Worker) do(ctx context.Context, t *Task) (next *Task, err error) {
 	d, err := w.render(ctx, t)
 	switch {
 	case err == nil:
-		err = w.report(ctx, t, func(ctx context.Context) error { return w.Master.Done(ctx, w.Spec.Name, t, d) })
+		next, err = w.deliver(ctx, t, d)
 	case ctx.Err() != nil:
-		return context.Cause(ctx)
+		return nil, context.Cause(ctx)
 	case !errors.Is(err, ErrGone):
 		// A medium that does not hold what it promises will not do so the next time.
 		var short *media.ShortError
@@ -191,9 +210,24 @@ func (w *Worker) do(ctx context.Context, t *Task) error {
 	}
 	if errors.Is(err, ErrGone) {
 		os.Remove(t.Part) // nobody wants it
-		return nil
+		return nil, nil
 	}
-	return err
+	return next, err
+}
+
+// deliver reports a part, and asks for the next task if the worker wants one.
+func (w *Worker) deliver(ctx context.Context, t *Task, d Delivery) (next *Task, err error) {
+	err = w.report(ctx, t, func(ctx context.Context) (err error) {
+		if w.willing() != nil {
+			return w.Master.Done(ctx, w.Spec.Name, t, d)
+		}
+		next, err = w.Master.DoneNext(ctx, w.Spec.Name, t, d)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	return next, nil
 }
 
 // render makes the task's part. The part appears under its name only when it is right.
@@ -292,18 +326,24 @@ func (w *Worker) beat(ctx context.Context, cancel context.CancelCauseFunc, t *Ta
 	pause := cmp.Or(w.Beats, time.Second/2)
 	tick := time.NewTicker(pause)
 	defer tick.Stop()
-	for {
+	for n := 0; ; n++ {
+		poked := false
 		select {
 		case <-ctx.Done():
 			return
 		case <-w.Poke:
+			poked = true
 		case <-tick.C:
 		}
 		if w.Stall > 0 && p.still(time.Now()) > w.Stall {
 			cancel(fmt.Errorf("no new frame for %v after %d frames: given up", w.Stall, p.done.Load()))
 			return
 		}
-		err := w.tell(ctx, t, p.done.Load(), pause)
+		send := w.Master.Note
+		if poked || w.Poke == nil || n%asked == 0 { // the poke may have been lost
+			send = w.Master.Beat
+		}
+		err := w.tell(ctx, t, p.done.Load(), pause, send)
 		if errors.Is(err, ErrGone) {
 			cancel(ErrGone)
 			return
@@ -311,11 +351,14 @@ func (w *Worker) beat(ctx context.Context, cancel context.CancelCauseFunc, t *Ta
 	}
 }
 
+// asked is how many beats there are for each one that wants an answer, unless the master has news.
+const asked = 8
+
 // tell sends one beat; a master that does not answer gets the next one.
-func (w *Worker) tell(ctx context.Context, t *Task, done int64, pause time.Duration) error {
+func (w *Worker) tell(ctx context.Context, t *Task, done int64, pause time.Duration, send func(context.Context, string, *Task, int64) error) error {
 	ctx, cancel := context.WithTimeout(ctx, max(pause, 2*time.Second))
 	defer cancel()
-	err := w.Master.Beat(ctx, w.Spec.Name, t, done)
+	err := send(ctx, w.Spec.Name, t, done)
 	if errors.Is(err, ErrStranger) {
 		err = w.Master.Hello(ctx, w.Spec, t)
 	}

@@ -35,9 +35,10 @@ type boss struct {
 	mute    bool          // it never answers a hello
 	done    map[uint32]film.Part
 	failed  map[uint32]worker.Failure
-	strange int     // so many reports are answered as from a stranger
-	gone    bool    // nothing is wanted any more
-	trouble []error // next answers to who asks for work
+	strange int          // so many reports are answered as from a stranger
+	gone    bool         // nothing is wanted any more
+	trouble []error      // next answers to who asks for work
+	holds   *worker.Task // that came with the answer to a report
 }
 
 func newBoss(tasks ...*worker.Task) *boss {
@@ -65,6 +66,9 @@ func (b *boss) Goodbye(context.Context, string) error {
 	defer b.mu.Unlock()
 	b.known = false
 	b.byes++
+	if b.holds != nil {
+		b.queue, b.holds = append([]*worker.Task{b.holds}, b.queue...), nil
+	}
 	return nil
 }
 
@@ -138,8 +142,23 @@ func (b *boss) report(ctx context.Context, enter func()) error {
 	return nil
 }
 
+func (b *boss) Note(ctx context.Context, name string, t *worker.Task, done int64) error {
+	return b.Beat(ctx, name, t, done)
+}
+
+func (b *boss) DoneNext(ctx context.Context, _ string, t *worker.Task, d worker.Delivery) (next *worker.Task, err error) {
+	err = b.report(ctx, func() {
+		b.done[t.Range], b.holds = d.Part, nil
+		if len(b.queue) > 0 {
+			next, b.queue = b.queue[0], b.queue[1:]
+			b.holds = next
+		}
+	})
+	return next, err
+}
+
 func (b *boss) Done(ctx context.Context, _ string, t *worker.Task, d worker.Delivery) error {
-	return b.report(ctx, func() { b.done[t.Range] = d.Part })
+	return b.report(ctx, func() { b.done[t.Range], b.holds = d.Part, nil })
 }
 
 func (b *boss) Failed(ctx context.Context, _ string, t *worker.Task, f worker.Failure) error {
@@ -539,6 +558,30 @@ func TestAReportWaitsForAMasterThatIsAway(t *testing.T) {
 		s.Drain()
 		<-s.ended
 	})
+}
+
+func TestATaskThatCameWithAnAnswerGoesBackWhenItIsNotWantedAnyMore(t *testing.T) {
+	for name, turn := range map[string]func(s *shop){"drained": func(s *shop) { s.Drain() }, "paused": func(s *shop) { s.Pause() }} {
+		t.Run(name, func(t *testing.T) {
+			synctest.Test(t, func(t *testing.T) {
+				s := newShop(t, 2, takes(10*time.Second))
+				s.boss.away = make(chan struct{})
+				s.open()
+				time.Sleep(20 * time.Second) // rendered; the report asks for more
+				turn(s)
+				close(s.boss.away)
+				synctest.Wait()
+				s.boss.mu.Lock()
+				if len(s.boss.done) != 1 || len(s.boss.queue) != 1 || s.boss.queue[0].Range != 2 || s.boss.byes != 1 {
+					t.Errorf("%d done, %d to do, %d goodbyes", len(s.boss.done), len(s.boss.queue), s.boss.byes)
+				}
+				s.boss.mu.Unlock()
+				s.files("1.wav")
+				s.Drain()
+				<-s.ended
+			})
+		})
+	}
 }
 
 func TestTroubleOfTheMasterIsToldAndPasses(t *testing.T) {

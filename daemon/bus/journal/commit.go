@@ -21,6 +21,7 @@ func (j *Journal) run(ctx context.Context) {
 	defer close(j.ended)
 	defer j.shut()
 	for {
+		j.gather(ctx)
 		group := j.take()
 		if len(group) == 0 {
 			select {
@@ -45,6 +46,40 @@ func (j *Journal) run(ctx context.Context) {
 			e.done(nil)
 		}
 	}
+}
+
+// While few events come at a time, commits begin no sooner than gatherTime after each other: each
+// costs a sync of the disk, as much processor time as twenty events, and nobody notices the wait.
+const (
+	gatherTime = 4 * time.Millisecond
+	gatherMany = 12 // entries that wait for nothing
+)
+
+// gather lets a few entries come together, if there are some and the last commit has just begun.
+func (j *Journal) gather(ctx context.Context) {
+	begin := j.began.Add(gatherTime)
+	defer func() { j.began = time.Now() }()
+	if time.Now().After(begin) || !j.few() {
+		return
+	}
+	timer := time.NewTimer(time.Until(begin))
+	defer timer.Stop()
+	for j.few() {
+		select {
+		case <-timer.C:
+			return
+		case <-j.wake:
+		case <-ctx.Done():
+			return
+		}
+	}
+}
+
+// few says whether the queue has entries, but not enough of them.
+func (j *Journal) few() bool {
+	j.mu.Lock()
+	defer j.mu.Unlock()
+	return len(j.queue) > 0 && len(j.queue) < gatherMany && j.dead == nil
 }
 
 // take takes the next group from the queue: a snapshot alone, or events up to a group's size.

@@ -135,7 +135,7 @@ type serverLog struct{ log *slog.Logger }
 
 func (l *serverLog) write(level slog.Level, format string, v []any) {
 	if l.log.Enabled(context.Background(), level) {
-		l.log.Log(context.Background(), level, fmt.Sprintf(format, v...), "from", "nats-server")
+		l.log.Log(context.Background(), level, "nats-server says", "text", fmt.Sprintf(format, v...))
 	}
 }
 func (l *serverLog) Noticef(format string, v ...any) { l.write(slog.LevelDebug, format, v) }

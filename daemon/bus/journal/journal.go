@@ -81,7 +81,8 @@ type Journal struct {
 	// Owned by the goroutine of run.
 	acked     acked
 	ackedSync time.Time
-	at        chain // behind the last durable record
+	began     time.Time // the last commit
+	at        chain     // behind the last durable record
 	engine    *engine
 	snapping  sync.WaitGroup
 }
