@@ -15,6 +15,10 @@ import (
 type Master interface {
 	// View returns all jobs by ID, without their ranges, and all workers by name.
 	View(ctx context.Context) (View, error)
+	// Members returns the workers of a View alone, and Degraded why nothing is taken at the moment. A View
+	// takes its time when there are ten thousand jobs.
+	Members(ctx context.Context) ([]Member, error)
+	Degraded() string
 	// Job returns one job with its ranges.
 	Job(ctx context.Context, id uint32) (Job, error)
 	Log(ctx context.Context, id uint32) ([]LogEntry, error)

@@ -13,7 +13,8 @@ import (
 
 const (
 	fastPause = time.Second / 2       // between two signals about an object's progress
-	lookPause = 50 * time.Millisecond // between two looks at the master
+	lookPause = 50 * time.Millisecond // between two looks at the master, or more:
+	leisure   = 8                     // so many times as long as the last one took, which may have seen ten thousand jobs
 	idlePause = 2 * time.Second       // between two looks while nothing is rendered
 	maxLogs   = 4096                  // messages on their way out
 )
@@ -82,7 +83,7 @@ func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 		e := l.entry.line()
 		return ms.conn.Emit(jobPath(l.job), jobInterface+".LogMessage", e.Time, e.Event, e.Text, e.Worker, e.First, e.End)
 	}
-	if wait := lookPause - time.Since(ms.seen.at); wait > 0 {
+	if wait := max(lookPause, leisure*ms.seen.took) - time.Since(ms.seen.at); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -96,7 +97,8 @@ func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 
 // seen is what the bus has been told. One goroutine owns it.
 type seen struct {
-	at      time.Time // of the last look
+	at      time.Time // of the end of the last look
+	took    time.Duration
 	manager object
 	objects map[godbus.ObjectPath]*told
 	logs    map[uint32]int // messages by job
@@ -136,7 +138,7 @@ func (ms *MasterService) prime(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at the master: %w", err)
 	}
-	ms.seen = seen{manager: ms.manager(&v), objects: map[godbus.ObjectPath]*told{}, logs: map[uint32]int{}}
+	ms.seen = seen{manager: ms.manager(), objects: map[godbus.ObjectPath]*told{}, logs: map[uint32]int{}}
 	for _, o := range v.objects() {
 		ms.stamp(&o)
 		ms.seen.objects[o.path] = &told{object: o}
@@ -153,13 +155,17 @@ func (ms *MasterService) stamp(o *object) {
 
 // look compares the master with what has been told, and tells the difference.
 func (ms *MasterService) look(ctx context.Context) error {
+	now := time.Now()
+	defer func() {
+		ms.seen.at = time.Now()
+		ms.seen.took = ms.seen.at.Sub(now)
+	}()
 	v, err := ms.master.View(ctx)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	ms.seen.at, ms.seen.busy = now, false
-	m := ms.manager(&v)
+	ms.seen.busy = false
+	m := ms.manager()
 	if _, err := ms.change(&ms.seen.manager, &m, func(string) bool { return false }); err != nil {
 		return err
 	}

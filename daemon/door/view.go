@@ -28,6 +28,15 @@ func (d *Door) View(ctx context.Context) (dbus.View, error) {
 	return view, nil
 }
 
+// Members implements [dbus.Master].
+func (d *Door) Members(ctx context.Context) ([]dbus.Member, error) {
+	v, err := d.master.Workers(ctx)
+	return d.workers(&v), err
+}
+
+// Degraded implements [dbus.Master].
+func (d *Door) Degraded() string { return d.master.Degraded() }
+
 // workers lists those that have a certificate, and those that the farm knows.
 func (d *Door) workers(v *master.View) []dbus.Member {
 	members := map[string]dbus.Member{}

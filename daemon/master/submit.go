@@ -58,7 +58,7 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 		return id, err
 	}
 	r.Preset = cmp.Or(r.Preset, "h264")
-	j, err := m.prepare(ctx, &r)
+	j, err := m.study(ctx, &r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -105,6 +105,17 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 		return nil, err
 	}
 	return have, nil
+}
+
+// study is prepare, for so many at a time that their projects have room.
+func (m *Master) study(ctx context.Context, r *Request) (*job, error) {
+	select {
+	case m.desks <- struct{}{}:
+		defer func() { <-m.desks }()
+		return m.prepare(ctx, r)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // prepare turns a request into a job with its plan.
