@@ -24,8 +24,12 @@ type burst struct {
 	conn     *godbus.Conn
 }
 
-// The calls that other users make meanwhile: of one object, and of everything.
+// The calls that other users make meanwhile. The bus's own answer, at the same time, is what the others are
+// to be compared with.
 var questions = map[string]func(ctx context.Context, conn *godbus.Conn) error{
+	"bus": func(ctx context.Context, conn *godbus.Conn) error {
+		return conn.BusObject().CallWithContext(ctx, "org.freedesktop.DBus.GetId", 0).Err
+	},
 	"Get": func(ctx context.Context, conn *godbus.Conn) error {
 		return conn.Object("org.olive.Master1", "/org/olive/Master1").CallWithContext(ctx, "org.freedesktop.DBus.Properties.Get", 0, "org.olive.Master1.Manager", "Degraded").Err
 	},
@@ -144,6 +148,35 @@ func (b *burst) quantile(name string, q float64) time.Duration {
 		return 0
 	}
 	return list[int(q*float64(len(list)-1))]
+}
+
+// TestABurst is the small form of BenchmarkBurst.
+func TestABurst(t *testing.T) {
+	const n = 500
+	r := newRig(t)
+	b := r.throw(n)
+	t.Logf("%d projects were accepted in %v, the master has %d MB at most; half of the answers on the bus came within %v", n, b.accepted, b.peak>>20, b.quantile("GetJob", .5))
+	if b.peak > 200<<20 {
+		t.Errorf("the master has %d MB", b.peak>>20)
+	}
+	v, err := r.root.Status(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	member := credential(t, "member")
+	names, films := map[string]bool{}, map[string]bool{}
+	for _, j := range v.Jobs {
+		names[j.Name], films[j.Output] = true, true
+		if j.Owner != member.Uid {
+			t.Errorf("%s belongs to %d", j.Name, j.Owner)
+		}
+	}
+	if len(v.Jobs) != n || len(names) != n || len(films) != n {
+		t.Errorf("%d jobs of %d projects with %d films, want %d", len(v.Jobs), len(names), len(films), n)
+	}
+	if left, err := os.ReadDir(r.path("spool/incoming")); err != nil || len(left) != 0 {
+		t.Errorf("%d projects still lie in the hot folder, %v", len(left), err)
+	}
 }
 
 // BenchmarkBurst lets a thousand and ten thousand projects fall into the hot folder of a whole master at once.
