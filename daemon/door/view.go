@@ -67,6 +67,10 @@ func member(w farm.WorkerView, held map[string]farm.RangeView) dbus.Member {
 	switch {
 	case !w.Live:
 		m.State = dbus.Away
+	case w.Drained && w.Holds.Job != 0:
+		m.State = dbus.Draining
+	case w.Drained:
+		m.State = dbus.Drained
 	case w.Holds.Job != 0:
 		m.State = dbus.Rendering
 	case w.Paused:
@@ -163,14 +167,14 @@ func (d *Door) PauseWorker(ctx context.Context, name string) error {
 	return d.master.PauseWorker(ctx, name)
 }
 
-// ResumeWorker ends a worker's pause.
+// ResumeWorker ends a worker's pause, and its drain.
 func (d *Door) ResumeWorker(ctx context.Context, name string) error {
 	return d.master.ResumeWorker(ctx, name)
 }
 
-// DrainWorker lets a worker finish what it has and hands nothing more to it; for the master that is a pause.
+// DrainWorker lets a worker finish what it has, hands nothing more to it, and tells it so.
 func (d *Door) DrainWorker(ctx context.Context, name string) error {
-	return d.master.PauseWorker(ctx, name)
+	return d.master.DrainWorker(ctx, name)
 }
 
 // CreateToken makes a secret with which a machine can join.

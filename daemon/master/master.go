@@ -62,7 +62,8 @@ type Event struct {
 	Time time.Time `json:"time"`
 	Job  uint32    `json:"job,omitempty"`
 	// Kind is "submitted", "range-done", "range-failed", "note", "joining", "done", "failed",
-	// "cancelled", or without a job "worker-new", "worker-lost", "worker-left".
+	// "cancelled", or without a job "worker-new", "worker-lost", "worker-left",
+	// "worker-paused", "worker-drained", "worker-resumed".
 	Kind   string `json:"event"`
 	Text   string `json:"text"`
 	Worker string `json:"worker,omitempty"`

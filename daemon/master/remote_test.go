@@ -48,7 +48,7 @@ func (w *wire) dial(name string, notices ...bus.Notice) (*bus.Client, worker.Rem
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(c.Close)
-	return c, worker.NewRemote(c)
+	return c, worker.NewRemote(c, nil)
 }
 
 func (w *wire) enter(name string) (*bus.Client, worker.Remote) {

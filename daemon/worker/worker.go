@@ -166,7 +166,7 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 		case <-ctx.Done():
 		}
 	}()
-	w.say(&activity{State: State{Activity: Waiting, Text: "waits for work"}})
+	w.sayWaiting()
 	var t *Task
 	err := w.unlessDrained(ctx, 0, func(ctx context.Context) (err error) {
 		t, err = w.Master.Next(ctx, w.Spec.Name)
