@@ -109,6 +109,49 @@ func TestAFilmOverTheWire(t *testing.T) {
 	}
 }
 
+// A drained worker hears of it while it waits for work, and again while it has a range.
+func TestADrainedWorkerIsToldSo(t *testing.T) {
+	w := newWire(t)
+	c, _ := w.enter("ada")
+	told := make(chan bool, 4)
+	ada := worker.NewRemote(c, func(drained bool) { told <- drained })
+	tasks := make(chan *worker.Task, 1)
+	ask := func() { tasks <- w.take(ada, "ada") }
+	go ask()
+	if err := w.m.DrainWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if drained := <-told; !drained {
+		t.Fatal("it is told that it is not drained")
+	}
+	w.submit(64)
+	if v := w.workers()["ada"]; v.Holds.Job != 0 || !v.Drained {
+		t.Fatalf("drained, it is %+v", v)
+	}
+	if err := w.m.ResumeWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if drained := <-told; drained {
+		t.Fatal("resumed, it is told that it is drained")
+	}
+	task := <-tasks
+
+	if err := w.m.DrainWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ada.Done(t.Context(), "ada", task, w.render(task)); err != nil {
+		t.Fatal(err)
+	}
+	go ask()
+	if drained := <-told; !drained || w.workers()["ada"].Holds.Job != 0 {
+		t.Fatalf("after its range: told %v, %+v", drained, w.workers()["ada"])
+	}
+	if err := w.m.ResumeWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	<-tasks
+}
+
 func TestAWorkerIsWhoItsCertificateSays(t *testing.T) {
 	w := newWire(t)
 	w.enter("ada")

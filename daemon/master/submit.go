@@ -42,8 +42,9 @@ type Request struct {
 	Key string `json:"key,omitempty"`
 	// Data is the project; nil: it is read from Project, which otherwise only says beside what its media lie.
 	Data []byte `json:"-"`
-	// Allow is asked for each file that the export would read and refuses the job; nil: all may be read.
-	Allow func(path string) error `json:"-"`
+	// Allow is asked for each file that the export would read and refuses the job, see [render.Report.Judge]; nil: all
+	// may be read.
+	Allow func(path string) (device, inode uint64, err error) `json:"-"`
 }
 
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
@@ -188,12 +189,7 @@ func allow(r *Request, report *render.Report) error {
 	if r.Allow == nil {
 		return nil
 	}
-	for _, file := range report.Files() {
-		if err := r.Allow(file); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.Judge(r.Allow)
 }
 
 // chooseSpan checks the frames that are asked for.

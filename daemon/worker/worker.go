@@ -256,6 +256,10 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 		d.Notes, err = draw(ctx, w.scene, t.Span, out, progress)
 		return err
 	})
+	// A medium that was replaced or taken away meanwhile is the reason, whatever became of the range.
+	if changed := w.scene.Unchanged(); changed != nil {
+		return Delivery{}, changed
+	}
 	if err == nil {
 		d.Part, err = t.Plan.Verify(ctx, t.Span, t.Sound, out)
 	}
