@@ -154,7 +154,8 @@ func (i Intake) Submit(ctx context.Context, drop spool.Drop) (spool.Receipt, err
 	})
 	var refused *master.RefusedError
 	if errors.As(err, &refused) {
-		return spool.Receipt{}, &spool.RefusalError{Err: fmt.Errorf("%s: %w", drop.Name, refused.Err)}
+		reason, advice := master.Advise(refused.Err.Error())
+		return spool.Receipt{}, &spool.RefusalError{Err: fmt.Errorf("%s: %s", drop.Name, reason), Advice: advice}
 	}
 	return spool.Receipt{Job: id}, err
 }

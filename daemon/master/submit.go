@@ -217,6 +217,27 @@ func encoding(seq *ove.Sequence, r *Request) (film.Encoding, error) {
 	return e, e.Validate()
 }
 
+// Hints for those who can give options, in a refusal's text.
+const (
+	hintMissing     = "\nPut the media back, or export without them: --ignore-missing"
+	hintUnsupported = "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
+)
+
+// Advise takes the hints at options out of a refusal, for those who dropped a file and gave none, and returns
+// what they can do instead; "" when there was no hint.
+func Advise(refusal string) (reason, advice string) {
+	var list []string
+	plain, missing := strings.CutSuffix(refusal, hintUnsupported)
+	if missing {
+		list = append(list, "Switch these effects off in the editor and drop the project again, or export it without them: olivectl submit --ignore-unsupported.")
+	}
+	reason, found := strings.CutSuffix(plain, hintMissing)
+	if found {
+		list = append([]string{"Put the media where the project looks for them, and drop it again; or drop a folder that has the project and its media in it. To export without them: olivectl submit --ignore-missing."}, list...)
+	}
+	return reason, strings.Join(list, "\n")
+}
+
 // judge refuses what cannot be exported as asked, and notes what is left out.
 func (j *job) judge(report *render.Report) error {
 	var wrong []string
@@ -246,10 +267,10 @@ func (j *job) judge(report *render.Report) error {
 	}
 	hint := ""
 	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
-		hint += "\nPut the media back, or export without them: --ignore-missing"
+		hint += hintMissing
 	}
 	if len(report.Unsupported) > 0 && !j.Request.IgnoreUnsupported {
-		hint += "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
+		hint += hintUnsupported
 	}
 	text := fmt.Sprintf("cannot be exported as it is:\n  %s%s", strings.Join(wrong, "\n  "), hint)
 	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
@@ -301,7 +322,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 
 // announce begins the log of a job.
 func (m *Master) announce(j *job) {
-	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s: %d frames of %q to %s", j.Request.Project, j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
+	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s was submitted: %d frames of sequence %q, for the film %s", j.title(), j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
 	for _, text := range j.remarks {
 		m.note(j, Event{Kind: "note", Text: text})
 	}
