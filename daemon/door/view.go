@@ -191,5 +191,11 @@ func (d *Door) Revoke(ctx context.Context, worker string) error {
 	return err
 }
 
-// Reload reads the configuration again.
-func (d *Door) Reload(ctx context.Context) error { return d.again(ctx) }
+// Reload reads the configuration again. What is wrong with it is logged too: "systemctl reload" tells people to look there.
+func (d *Door) Reload(ctx context.Context) error {
+	err := d.again(ctx)
+	if err != nil {
+		d.log.Error("the configuration could not be read again", "error", err)
+	}
+	return err
+}

@@ -129,7 +129,14 @@ func (m *machine) exported(user, film, project string) {
 func (m *machine) reloads() {
 	m.t.Helper()
 	pid, seen := m.property("olive-master", "MainPID"), m.property("olive-worker", "MainPID")
-	m.do("sh", "-c", "printf '[history]\\ndays = 3\\n' >>/etc/olive/master.toml")
+	m.do("sed", "-i", "s/^# days = 30/days = \"3\"/", "/etc/olive/master.toml")
+	if _, err := m.Run(m.t.Context(), "systemctl", "reload", "olive-master"); err == nil {
+		m.t.Error("wrong settings were read again")
+	}
+	if said := m.do("journalctl", "--quiet", "-o", "cat", "-u", "olive-master", "-n", "20"); !strings.Contains(said, "could not be read again") || !strings.Contains(said, "master.toml:") {
+		m.t.Errorf("the journal does not say why the settings could not be read again:\n%s", said)
+	}
+	m.do("sed", "-i", "s/^days = \"3\"/days = 3/", "/etc/olive/master.toml")
 	m.do("systemctl", "reload", "olive-master")
 	m.want("process after a reload", m.property("olive-master", "MainPID"), pid)
 	m.want("worker after a reload", m.property("olive-worker", "MainPID"), seen)
@@ -159,7 +166,9 @@ func (m *machine) drains() {
 		m.t.Fatal(err)
 	}
 	state("drained")
-	m.until("the worker's own word for it", func() bool { return strings.HasPrefix(m.property("olive-worker", "StatusText"), "is drained by its master") })
+	m.until("the worker's own word for it", func() bool {
+		return strings.HasPrefix(m.property("olive-worker", "StatusText"), "is drained by its master")
+	})
 	m.do("systemctl", "kill", "--kill-who=main", "--signal=KILL", "olive-master") // it lasts
 	m.until("the master again", func() bool { _, err := m.call("carl", "ListJobs"); return err == nil })
 	state("drained")
