@@ -167,10 +167,10 @@ type memberRow struct {
 }
 
 func (ms *MasterService) listWorkers(ctx context.Context, _ *call) ([]any, error) {
-	v, err := ms.master.View(ctx)
-	rows := make([]memberRow, len(v.Workers))
-	for i := range v.Workers {
-		w := &v.Workers[i]
+	members, err := ms.master.Members(ctx)
+	rows := make([]memberRow, len(members))
+	for i := range members {
+		w := &members[i]
 		rows[i] = memberRow{w.Name, w.State, strings.Join(w.Engines, " "), w.Speed, memberPath(w.Name)}
 	}
 	return []any{rows}, err
@@ -203,12 +203,7 @@ func (ms *MasterService) find(ctx context.Context, p godbus.ObjectPath) (object,
 	case "/", "/org", "/org/olive", masterPath + "/job", masterPath + "/worker":
 		return object{path: p, inner: true}, nil
 	case masterPath:
-		o := ms.manager(&View{})
-		o.ask = func(ctx context.Context) (map[string]any, error) { // every call to the manager comes by here
-			v, err := ms.master.View(ctx)
-			return ms.manager(&v).props, err
-		}
-		return o, nil
+		return ms.manager(), nil
 	}
 	if id := jobOf(p); id != 0 {
 		j, err := ms.master.Job(ctx, id)
@@ -218,13 +213,13 @@ func (ms *MasterService) find(ctx context.Context, p godbus.ObjectPath) (object,
 		return jobObject(&j), err
 	}
 	if name, ok := memberOf(p); ok {
-		v, err := ms.master.View(ctx)
+		members, err := ms.master.Members(ctx)
 		if err != nil {
 			return object{}, err
 		}
-		for i := range v.Workers {
-			if v.Workers[i].Name == name {
-				return memberObject(&v.Workers[i]), nil
+		for i := range members {
+			if members[i].Name == name {
+				return memberObject(&members[i]), nil
 			}
 		}
 	}
@@ -251,8 +246,8 @@ func (v *View) objects() []object {
 	return all
 }
 
-func (ms *MasterService) manager(v *View) object {
-	props := map[string]any{"Version": ms.version, "Degraded": v.Degraded}
+func (ms *MasterService) manager() object {
+	props := map[string]any{"Version": ms.version, "Degraded": ms.master.Degraded()}
 	return object{path: masterPath, iface: managerInterface, props: props, root: true, inner: true}
 }
 

@@ -15,6 +15,10 @@ import (
 type Master interface {
 	// View returns all jobs by ID, without their ranges, and all workers by name.
 	View(ctx context.Context) (View, error)
+	// Members returns the workers of a View alone, and Degraded why nothing is taken at the moment. A View
+	// takes its time when there are ten thousand jobs.
+	Members(ctx context.Context) ([]Member, error)
+	Degraded() string
 	// Job returns one job with its ranges.
 	Job(ctx context.Context, id uint32) (Job, error)
 	Log(ctx context.Context, id uint32) ([]LogEntry, error)
@@ -96,7 +100,7 @@ const (
 // A Member is a worker as the master sees it.
 type Member struct {
 	Name    string    `dbus:"Name"`
-	State   string    `dbus:"State"` // [Unseen], [Away], [Paused], [Waiting] or [Rendering]
+	State   string    `dbus:"State"` // [Unseen], [Away], [Paused], [Draining], [Drained], [Waiting] or [Rendering]
 	Engines []string  `dbus:"Engines"`
 	Threads uint32    `dbus:"Threads"`
 	Speed   float64   `dbus:"Speed"`       // frames/s over all jobs, 0: unknown
@@ -124,14 +128,16 @@ const (
 	Paused    = "paused"
 	Waiting   = "waiting"
 	Rendering = "rendering"
-	Resting   = "resting" // outside its hours
+	Resting   = "resting"  // outside its hours
+	Draining  = "draining" // finishes its range and gets no other
+	Drained   = "drained"  // gets nothing until it is resumed
 )
 
 // A WorkerStatus is a worker as it sees itself.
 type WorkerStatus struct {
 	Name       string       `dbus:"Name"`
 	Master     string       `dbus:"Master"` // HOST:PORT
-	Status     string       `dbus:"Status"` // [Away], [Resting], [Paused], [Waiting] or [Rendering]
+	Status     string       `dbus:"Status"` // [Away], [Resting], [Paused], [Drained], [Waiting] or [Rendering]
 	Current    CurrentRange `dbus:"CurrentRange"`
 	FramesDone int64        `dbus:"FramesDone"`
 	Threads    uint32       `dbus:"Threads"`

@@ -13,7 +13,8 @@ import (
 
 const (
 	fastPause = time.Second / 2       // between two signals about an object's progress
-	lookPause = 50 * time.Millisecond // between two looks at the master
+	lookPause = 50 * time.Millisecond // between two looks at the master, or more:
+	leisure   = 8                     // so many times as long as the last one took, which may have seen ten thousand jobs
 	idlePause = 2 * time.Second       // between two looks while nothing is rendered
 	maxLogs   = 4096                  // messages on their way out
 )
@@ -75,7 +76,7 @@ func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 		poke(ms.poked)
 		return ms.emit(ctx, l)
 	}
-	if wait := lookPause - time.Since(ms.seen.at); wait > 0 {
+	if wait := max(lookPause, leisure*ms.seen.took) - time.Since(ms.seen.at); wait > 0 {
 		timer := time.NewTimer(wait)
 		defer timer.Stop()
 		select {
@@ -107,20 +108,38 @@ func (ms *MasterService) emit(ctx context.Context, l *logged) error {
 
 // seen is what the bus has been told. One goroutine owns it.
 type seen struct {
-	at      time.Time // of the last look
+	at      time.Time // of the end of the last look
+	took    time.Duration
 	manager object
 	objects map[godbus.ObjectPath]*told
 	logs    map[uint32]int // messages by job
 	busy    bool           // something is rendered, or was held back
 }
 
-// told is what has been told of one object.
+// told is what has been told of one object. Of a job, of which there may be ten thousand, the properties
+// are made again when they are needed, unless something was held back.
 type told struct {
 	object
 	fast time.Time // when its progress was told
 	job  Job       // of which the object was made, if it is one of a job
 	logs int       // messages about it until then
 	left bool      // something was held back
+}
+
+// keep notes what a job is as of now.
+func (t *told) keep(j *Job, logs int) {
+	t.job, t.logs = *j, logs
+	if !t.left {
+		t.props = nil
+	}
+}
+
+// recall makes the properties again.
+func (t *told) recall() {
+	if t.props == nil {
+		t.object = jobObject(&t.job)
+		stamp(&t.object, t.logs)
+	}
 }
 
 // same says, fast, that there is nothing to tell of a job: there may be ten thousand of them.
@@ -147,30 +166,37 @@ func (ms *MasterService) prime(ctx context.Context) error {
 	if err != nil {
 		return fmt.Errorf("look at the master: %w", err)
 	}
-	ms.seen = seen{manager: ms.manager(&v), objects: map[godbus.ObjectPath]*told{}, logs: map[uint32]int{}}
-	for _, o := range v.objects() {
-		ms.stamp(&o)
+	ms.seen = seen{manager: ms.manager(), objects: map[godbus.ObjectPath]*told{}, logs: map[uint32]int{}}
+	for i := range v.Jobs {
+		t := &told{object: jobObject(&v.Jobs[i])}
+		t.keep(&v.Jobs[i], 0)
+		ms.seen.objects[t.path] = t
+	}
+	for i := range v.Workers {
+		o := memberObject(&v.Workers[i])
 		ms.seen.objects[o.path] = &told{object: o}
 	}
 	return nil
 }
 
 // stamp puts into the place of a job's ranges, which a view does not have, what changes with them.
-func (ms *MasterService) stamp(o *object) {
-	if o.iface == jobInterface {
-		o.props["Ranges"] = [3]any{o.props["FramesDone"], o.props["State"], ms.seen.logs[o.props["Id"].(uint32)]}
-	}
+func stamp(o *object, logs int) {
+	o.props["Ranges"] = [3]any{o.props["FramesDone"], o.props["State"], logs}
 }
 
 // look compares the master with what has been told, and tells the difference.
 func (ms *MasterService) look(ctx context.Context) error {
+	now := time.Now()
+	defer func() {
+		ms.seen.at = time.Now()
+		ms.seen.took = ms.seen.at.Sub(now)
+	}()
 	v, err := ms.master.View(ctx)
 	if err != nil {
 		return err
 	}
-	now := time.Now()
-	ms.seen.at, ms.seen.busy = now, false
-	m := ms.manager(&v)
+	ms.seen.busy = false
+	m := ms.manager()
 	if _, err := ms.change(&ms.seen.manager, &m, func(string) bool { return false }); err != nil {
 		return err
 	}
@@ -186,16 +212,16 @@ func (ms *MasterService) look(ctx context.Context) error {
 			continue
 		}
 		o := jobObject(j)
-		ms.stamp(&o)
+		stamp(&o, logs)
 		if t, err = ms.tell(&o, now); err != nil {
 			return err
 		}
-		t.job, t.logs = *j, logs
+		t.keep(j, logs)
 	}
 	for i := range v.Workers {
 		o := memberObject(&v.Workers[i])
 		there[o.path] = true
-		ms.seen.busy = ms.seen.busy || v.Workers[i].State == Rendering
+		ms.seen.busy = ms.seen.busy || v.Workers[i].State == Rendering || v.Workers[i].State == Draining
 		if _, err := ms.tell(&o, now); err != nil {
 			return err
 		}
@@ -219,6 +245,7 @@ func (ms *MasterService) tell(o *object, now time.Time) (*told, error) {
 		ms.seen.objects[o.path] = t
 		return t, ms.came(o)
 	}
+	t.recall()
 	moved := false
 	early := now.Sub(t.fast) < fastPause
 	left, err := ms.change(&t.object, o, func(name string) bool {
@@ -248,6 +275,7 @@ func (ms *MasterService) came(o *object) error {
 
 func (ms *MasterService) gone(t *told) error {
 	var err error
+	t.recall()
 	if t.iface == jobInterface {
 		delete(ms.seen.logs, t.props["Id"].(uint32))
 		err = ms.conn.Emit(masterPath, managerInterface+".JobRemoved", t.props["Id"], t.path, t.props["State"])

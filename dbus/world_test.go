@@ -147,6 +147,18 @@ func (f *fakeMaster) View(context.Context) (dbus.View, error) {
 	return v, nil
 }
 
+func (f *fakeMaster) Members(context.Context) ([]dbus.Member, error) {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return slices.Clone(f.workers), nil
+}
+
+func (f *fakeMaster) Degraded() string {
+	f.mu.Lock()
+	defer f.mu.Unlock()
+	return f.degraded
+}
+
 func (f *fakeMaster) Job(_ context.Context, id uint32) (dbus.Job, error) {
 	f.mu.Lock()
 	defer f.mu.Unlock()

@@ -18,6 +18,7 @@ import (
 	"net"
 	"net/url"
 	"os"
+	"regexp"
 	"slices"
 	"strings"
 	"syscall"
@@ -81,7 +82,7 @@ func (p *probe) answered() {
 	if err := p.Request(ctx, worker.KindHello, worker.HelloMessage{Spec: worker.Spec{Threads: 1, Engines: []string{"builtin"}}}, nil); err != nil {
 		p.s.t.Errorf("the master does not answer a good worker: %v", err)
 	}
-	p.s.shows(p.name + " waits")
+	p.s.shows(p.name + " waiting")
 }
 
 func TestTheMastersGate(t *testing.T) {
@@ -290,7 +291,7 @@ func TestAnEnrolledWorkerKeepsToItself(t *testing.T) {
 	if _, err := ada.Request("olive.up.ada.beat", []byte(`{"v":1,"body":{}}`), 20*time.Second); err != nil {
 		t.Fatal(err)
 	}
-	if out := s.mustCtl("list"); strings.Contains(out, "3 threads") || !strings.Contains(out, "ada") {
+	if out := s.mustCtl("workers"); regexp.MustCompile(`ada +[a-z]+ +3 `).MatchString(out) || !strings.Contains(out, "ada") {
 		t.Errorf("a request with somebody else's inbox was carried out:\n%s", out)
 	}
 	if n, _, _ := heard.Pending(); n != 0 {

@@ -47,6 +47,7 @@ type daemon struct {
 	bus       *bus.Server
 	door      *door.Door
 	service   atomic.Pointer[dbus.MasterService] // nil: not on a bus
+	probe     func() (machine.Spec, error)       // of this machine, once
 }
 
 // serve runs a master until ctx ends.
@@ -148,6 +149,10 @@ func (d *daemon) run(ctx context.Context, port net.Listener) error {
 	if err != nil {
 		cancel(err)
 	}
+	room(&callers, func() error {
+		_, _ = d.probe() // takes seconds at the very first start; what is wrong is told to whoever submits a job
+		return nil
+	})
 	stopBeat := make(chan struct{})
 	room(&callers, func() error {
 		systemd.Beat(stopBeat, func() (string, error) { return d.summary(masterCtx) })
@@ -201,11 +206,11 @@ func (d *daemon) close() {
 // encoders finds out, once, which encoders this machine has: all parts of a film must come from
 // ones that make the same bytes.
 func (d *daemon) encoders(ctx context.Context) func(context.Context) (map[string]string, error) {
-	probe := sync.OnceValues(func() (machine.Spec, error) {
+	d.probe = sync.OnceValues(func() (machine.Spec, error) {
 		return machine.Probe(ctx, filepath.Join(d.cfg.State, "machine.json"), 0)
 	})
 	return func(context.Context) (map[string]string, error) {
-		spec, err := probe()
+		spec, err := d.probe()
 		if err != nil {
 			return nil, err
 		}

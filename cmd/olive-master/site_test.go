@@ -240,12 +240,13 @@ func (s *site) hears(p *program, text string) {
 	})
 }
 
-// shows waits until olivectl list shows something.
+// shows waits until olivectl lists a job or a worker so.
 func (s *site) shows(text string) {
 	s.t.Helper()
 	s.until(fmt.Sprintf("the list to show %q", text), func() bool {
-		out, code := s.ctl("list")
-		return code == 0 && strings.Contains(strings.Join(strings.Fields(out), " "), text)
+		jobs, code := s.ctl("list")
+		workers, codeOfWorkers := s.ctl("workers")
+		return code == 0 && codeOfWorkers == 0 && strings.Contains(strings.Join(strings.Fields(jobs+workers), " "), text)
 	})
 }
 

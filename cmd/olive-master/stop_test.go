@@ -63,9 +63,9 @@ func (s *site) submit(film string, frames int) {
 // renders waits until a worker has reported frames.
 func (s *site) renders(name string) {
 	s.t.Helper()
-	pattern := regexp.MustCompile(`(?m)^` + name + ` +renders .*[1-9][0-9]* of`)
+	pattern := regexp.MustCompile(`(?m)^` + name + ` +rendering .* [1-9][0-9]* of`)
 	s.until(name+" to render", func() bool {
-		out, code := s.ctl("list")
+		out, code := s.ctl("workers")
 		return code == 0 && pattern.MatchString(out)
 	})
 }
@@ -95,7 +95,7 @@ func TestAFirstSignalDrainsAndASecondEnds(t *testing.T) {
 // frames is how far a worker is.
 func (s *site) frames(name string) int {
 	s.t.Helper()
-	m := regexp.MustCompile(`(?m)^` + name + ` +renders .*?([0-9]+) of`).FindStringSubmatch(s.mustCtl("list"))
+	m := regexp.MustCompile(`(?m)^` + name + ` +rendering .*?, ([0-9]+) of`).FindStringSubmatch(s.mustCtl("workers"))
 	if m == nil {
 		return 0
 	}

@@ -62,6 +62,16 @@ func (d *door) changed() {
 	}
 }
 
+// drained passes on what the master says.
+func (d *door) drained(drained bool) {
+	if drained {
+		d.log.Info("the master hands this worker nothing more, until it is resumed there")
+	} else {
+		d.log.Info("the master hands this worker work again")
+	}
+	d.worker.Drained(drained)
+}
+
 // Status implements [dbus.Worker].
 func (d *door) Status(context.Context) (dbus.WorkerStatus, error) {
 	now := d.worker.State()
@@ -75,7 +85,7 @@ func (d *door) Status(context.Context) (dbus.WorkerStatus, error) {
 		if now.Task.Sound {
 			s.Current.Content = dbus.Sound
 		}
-	case now.Activity == worker.Starting, now.Activity == worker.Waiting && !d.connected.Load():
+	case now.Activity == worker.Starting, (now.Activity == worker.Waiting || now.Activity == worker.Drained) && !d.connected.Load():
 		s.Status = dbus.Away
 	}
 	return s, nil

@@ -60,7 +60,7 @@ func serve(ctx context.Context, path string, cfg config.Worker, log *slog.Logger
 	}
 	defer client.Close()
 	w := &worker.Worker{
-		Spec: spec, Engine: engine, More: more, Master: worker.NewRemote(client),
+		Spec: spec, Engine: engine, More: more, Master: worker.NewRemote(client, d.drained),
 		Beats: beats, Stall: cfg.StallTimeout, Hours: &d.hours, Poke: poke,
 		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) }, Changed: d.changed,
 	}

@@ -26,7 +26,7 @@ func TestMain(m *testing.M) {
 }
 
 // credential is that of a user of the rig, with all groups.
-func credential(t *testing.T, name string) *syscall.Credential {
+func credential(t testing.TB, name string) *syscall.Credential {
 	t.Helper()
 	c, err := testbus.User(name)
 	if err != nil {
@@ -36,7 +36,7 @@ func credential(t *testing.T, name string) *syscall.Credential {
 }
 
 // as runs f on a thread of a user that ends with f.
-func as(t *testing.T, name string, f func() error) {
+func as(t testing.TB, name string, f func() error) {
 	t.Helper()
 	if err := testbus.As(name, f); err != nil {
 		t.Fatalf("as %s: %v", name, err)
@@ -45,14 +45,14 @@ func as(t *testing.T, name string, f func() error) {
 
 // A rig is a master and a worker, real programs that run as olive, with a hot folder.
 type rig struct {
-	t      *testing.T
+	t      testing.TB
 	dir    string
 	master *exec.Cmd
 	said   *bytes.Buffer
 	root   *dbus.Client
 }
 
-func newRig(t *testing.T) *rig {
+func newRig(t testing.TB) *rig {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "olive-door-")
 	if err != nil {

@@ -35,7 +35,7 @@ func (d *Door) Submit(ctx context.Context, s *dbus.Submission) (uint32, error) {
 		return 0, dbus.ErrBadProject.With(err)
 	}
 	r := master.Request{
-		Project: s.Project, Data: data, Allow: s.Caller.Readable, Sequence: s.Sequence, Engine: s.Engine,
+		Project: s.Project, Data: data, Allow: s.Caller.Judge, Sequence: s.Sequence, Engine: s.Engine,
 		Preset: cmp.Or(s.Preset, film.Presets()[0].Name), Colour: colour, VideoArgs: s.VideoArgs, AudioArgs: s.AudioArgs,
 		Split: int(s.Split), Priority: int(s.Priority), Owner: s.Caller.UID,
 		IgnoreUnsupported: s.IgnoreUnsupported, IgnoreMissing: s.IgnoreMissing, Resume: s.Resume,
@@ -150,11 +150,12 @@ func (i Intake) Submit(ctx context.Context, drop spool.Drop) (spool.Receipt, err
 	}
 	owner := ownerOf(drop)
 	id, err = i.master.Submit(ctx, master.Request{
-		Project: drop.Project, Output: drop.Output, Owner: drop.UID, Key: drop.Key, Allow: owner.Readable,
+		Project: drop.Project, Output: drop.Output, Owner: drop.UID, Key: drop.Key, Allow: owner.Judge,
 	})
 	var refused *master.RefusedError
 	if errors.As(err, &refused) {
-		return spool.Receipt{}, &spool.RefusalError{Err: fmt.Errorf("%s: %w", drop.Name, refused.Err)}
+		reason, advice := master.Advise(refused.Err.Error())
+		return spool.Receipt{}, &spool.RefusalError{Err: fmt.Errorf("%s: %s", drop.Name, reason), Advice: advice}
 	}
 	return spool.Receipt{Job: id}, err
 }

@@ -24,6 +24,15 @@ func (d *Door) View(ctx context.Context) (dbus.View, error) {
 	return view, nil
 }
 
+// Members implements [dbus.Master].
+func (d *Door) Members(ctx context.Context) ([]dbus.Member, error) {
+	v, err := d.master.Workers(ctx)
+	return enrol(Show(&v).Workers, d.members.Enrolled()), err
+}
+
+// Degraded implements [dbus.Master].
+func (d *Door) Degraded() string { return d.master.Degraded() }
+
 // Show is what a master sees as the bus has it: jobs without their ranges, workers without certificates.
 func Show(v *master.View) dbus.View {
 	now := time.Now()
@@ -67,6 +76,10 @@ func member(w farm.WorkerView, held map[string]farm.RangeView) dbus.Member {
 	switch {
 	case !w.Live:
 		m.State = dbus.Away
+	case w.Drained && w.Holds.Job != 0:
+		m.State = dbus.Draining
+	case w.Drained:
+		m.State = dbus.Drained
 	case w.Holds.Job != 0:
 		m.State = dbus.Rendering
 	case w.Paused:
@@ -163,14 +176,14 @@ func (d *Door) PauseWorker(ctx context.Context, name string) error {
 	return d.master.PauseWorker(ctx, name)
 }
 
-// ResumeWorker ends a worker's pause.
+// ResumeWorker ends a worker's pause, and its drain.
 func (d *Door) ResumeWorker(ctx context.Context, name string) error {
 	return d.master.ResumeWorker(ctx, name)
 }
 
-// DrainWorker lets a worker finish what it has and hands nothing more to it; for the master that is a pause.
+// DrainWorker lets a worker finish what it has, hands nothing more to it, and tells it so.
 func (d *Door) DrainWorker(ctx context.Context, name string) error {
-	return d.master.PauseWorker(ctx, name)
+	return d.master.DrainWorker(ctx, name)
 }
 
 // CreateToken makes a secret with which a machine can join.
@@ -187,5 +200,11 @@ func (d *Door) Revoke(ctx context.Context, worker string) error {
 	return err
 }
 
-// Reload reads the configuration again.
-func (d *Door) Reload(ctx context.Context) error { return d.again(ctx) }
+// Reload reads the configuration again. What is wrong with it is logged too: "systemctl reload" tells people to look there.
+func (d *Door) Reload(ctx context.Context) error {
+	err := d.again(ctx)
+	if err != nil {
+		d.log.Error("the configuration could not be read again", "error", err)
+	}
+	return err
+}

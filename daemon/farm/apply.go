@@ -25,7 +25,7 @@ func (f *Farm) apply(e *Event) error {
 		return f.applyFailed(e)
 	case WorkerHello:
 		return f.applyHello(e)
-	case WorkerLeft, WorkerLost, WorkerDismissed, WorkerPaused, WorkerResumed:
+	case WorkerLeft, WorkerLost, WorkerDismissed, WorkerPaused, WorkerDrained, WorkerResumed:
 		return f.applyWorker(e)
 	}
 	return fmt.Errorf("%w: kind %q is unknown, was it written by a newer version?", ErrBadEvent, e.Kind)
@@ -283,8 +283,11 @@ func (f *Farm) applyWorker(e *Event) error {
 	case WorkerPaused:
 		w.Paused = true
 		return nil
+	case WorkerDrained:
+		w.Drained = true
+		return nil
 	case WorkerResumed:
-		w.Paused = false
+		w.Paused, w.Drained = false, false
 		return nil
 	case WorkerLost:
 		w.Lost = w.holds

@@ -2,6 +2,7 @@ package farm_test
 
 import (
 	"encoding/json"
+	"errors"
 	"fmt"
 	"slices"
 	"testing"
@@ -133,7 +134,7 @@ func (c *chaos) expire(*rapid.T) {
 
 func (c *chaos) workerCommand(*rapid.T) {
 	command := rapid.SampledFrom([]func(time.Time, string) ([]farm.Event, error){
-		c.f.Goodbye, c.f.Dismiss, c.f.PauseWorker, c.f.ResumeWorker, c.f.ResumeWorker,
+		c.f.Goodbye, c.f.Dismiss, c.f.PauseWorker, c.f.DrainWorker, c.f.ResumeWorker, c.f.ResumeWorker,
 	}).Draw(c.t, "command")
 	name := c.name()
 	c.try(func() ([]farm.Event, error) { return command(c.now, name) })
@@ -162,6 +163,7 @@ func (c *chaos) always(t *rapid.T) {
 	if err := c.f.Check(); err != nil {
 		t.Fatal(err)
 	}
+	c.idle()
 	holds := map[string]farm.RangeID{}
 	seen := map[farm.RangeID]bool{}
 	for _, job := range c.f.Jobs() {
@@ -193,6 +195,19 @@ func (c *chaos) always(t *rapid.T) {
 	for id := range c.cut {
 		if _, ok := c.f.Job(id.Job); ok && !seen[id] {
 			t.Fatalf("range %v is lost", id)
+		}
+	}
+}
+
+// idle fails if a worker that is paused or drained would get something that it does not hold.
+func (c *chaos) idle() {
+	for _, w := range c.f.Workers() {
+		if !w.Live || !w.Paused && !w.Drained {
+			continue
+		}
+		a, events, err := c.f.Next(c.now, w.Spec.Name)
+		if w.Holds == (farm.RangeID{}) && !errors.Is(err, farm.ErrNoWork) || w.Holds != a.ID || len(events) > 0 {
+			c.t.Fatalf("worker %+v gets %+v, %v", w, a, err)
 		}
 	}
 }

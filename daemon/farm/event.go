@@ -30,7 +30,8 @@ const (
 	WorkerLost      Kind = "worker-lost"      // Worker; silent for too long, its range is pending again
 	WorkerDismissed Kind = "worker-dismissed" // Worker; Stop
 	WorkerPaused    Kind = "worker-paused"    // Worker
-	WorkerResumed   Kind = "worker-resumed"   // Worker
+	WorkerDrained   Kind = "worker-drained"   // Worker; it may finish what it has
+	WorkerResumed   Kind = "worker-resumed"   // Worker; ends a pause and a drain
 )
 
 // An Event is one transition, as it stands in the log. Fields that do not matter to its kind are

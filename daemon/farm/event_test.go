@@ -35,6 +35,7 @@ func story(t testing.TB) []farm.Event {
 	w.must(w.f.Forget(w.now, 2))
 	w.hello("c")
 	w.must(w.f.PauseWorker(w.now, "c"))
+	w.must(w.f.DrainWorker(w.now, "c"))
 	w.must(w.f.ResumeWorker(w.now, "c"))
 	w.must(w.f.Goodbye(w.now, "c"))
 	w.must(w.f.Dismiss(w.now, "c"))
@@ -68,7 +69,7 @@ func TestEveryKindOfEventIsInTheStory(t *testing.T) {
 		farm.JobSubmitted, farm.JobPrioritised, farm.JobPaused, farm.JobResumed, farm.JobRetried, farm.JobCancelled,
 		farm.JobFailed, farm.JobDone, farm.JobForgotten, farm.RangeAssigned, farm.RangeReclaimed, farm.RangeCompleted,
 		farm.RangeFailed, farm.WorkerHello, farm.WorkerLeft, farm.WorkerLost, farm.WorkerDismissed, farm.WorkerPaused,
-		farm.WorkerResumed,
+		farm.WorkerDrained, farm.WorkerResumed,
 	} {
 		if !strings.Contains(text, `{"kind":"`+string(kind)+`"`) {
 			t.Errorf("no %s in\n%s", kind, text)

@@ -48,7 +48,7 @@ func (f *Farm) assignment(w *worker) Assignment {
 
 // choose picks what w gets now.
 func (f *Farm) choose(now time.Time, w *worker) (Event, bool) {
-	if w.Paused || w.benched(now, &f.policy) {
+	if w.Paused || w.Drained || w.benched(now, &f.policy) {
 		return Event{}, false
 	}
 	e := Event{Kind: RangeAssigned, Worker: w.Spec.Name}

@@ -127,5 +127,25 @@ func TestNext(t *testing.T) {
 			w.must(w.f.ResumeWorker(w.now, "a"))
 			w.wantNext("a", "1/1 [100,200)")
 		},
+		"a drained worker finishes what it has, gets nothing more, is not counted on, and stays drained when it returns": func(w *world) {
+			w.submit(two)
+			w.hello("a")
+			w.wantNext("a", "1/0 [0,100)")
+			w.must(w.f.DrainWorker(w.now, "a"))
+			w.wantNext("a", "1/0 [0,100)") // its answer was lost
+			w.complete("a", 1, 0)
+			w.wantNext("a", "-")
+			if crew := w.job(1).Crew; crew != 0 {
+				w.Errorf("crew of %d, want none", crew)
+			}
+			w.must(w.f.Goodbye(w.now, "a"))
+			w.hello("a")
+			w.wantNext("a", "-")
+			if v, _ := w.f.Worker("a"); !v.Drained || !w.f.Drained("a") {
+				w.Errorf("it is shown as %+v", v)
+			}
+			w.must(w.f.ResumeWorker(w.now, "a"))
+			w.wantNext("a", "1/1 [100,200)")
+		},
 	})
 }

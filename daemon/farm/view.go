@@ -42,6 +42,7 @@ type WorkerView struct {
 	Spec     WorkerSpec
 	Live     bool
 	Paused   bool
+	Drained  bool      // of what it does not hold
 	Holds    RangeID   // zero: nothing
 	Frames   int64     // done of it, by its last beat
 	Failures int       // in a row
@@ -114,7 +115,7 @@ func (f *Farm) Worker(name string) (WorkerView, bool) {
 		return WorkerView{}, false
 	}
 	v := WorkerView{
-		Spec: w.Spec.clone(), Live: w.Live, Paused: w.Paused, Holds: w.holds,
+		Spec: w.Spec.clone(), Live: w.Live, Paused: w.Paused, Drained: w.Drained, Holds: w.holds,
 		Failures: w.Streak, Speed: w.overall().perSecond(), LastSeen: w.seen,
 	}
 	if l := f.leaseOf(w); l != nil {

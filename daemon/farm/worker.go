@@ -76,6 +76,7 @@ type worker struct {
 	Spec     WorkerSpec `json:"spec"`
 	Live     bool       `json:"live,omitempty"`
 	Paused   bool       `json:"paused,omitempty"`
+	Drained  bool       `json:"drained,omitempty"`   // gets nothing more, and knows
 	Streak   int        `json:"streak,omitempty"`    // failures in a row
 	FailedAt int64      `json:"failed_at,omitempty"` // the last of them, Unix milliseconds
 	Speed    rate       `json:"speed,omitempty"`     // over all jobs
@@ -86,7 +87,7 @@ type worker struct {
 }
 
 // available workers are those that a job can count on.
-func (w *worker) available() bool { return w.Live && !w.Paused }
+func (w *worker) available() bool { return w.Live && !w.Paused && !w.Drained }
 
 // benched says whether the worker still has to wait after its last failure. A failure in the
 // future means that the clock was set back: no wait then.
@@ -224,7 +225,20 @@ func (f *Farm) PauseWorker(now time.Time, name string) ([]Event, error) {
 	return f.one(now, Event{Kind: WorkerPaused, Worker: name})
 }
 
-// ResumeWorker ends a worker's pause. Errors: [ErrNoWorker].
+// DrainWorker hands nothing more to the worker until [Farm.ResumeWorker], for good as far as the worker
+// knows: what it has it may finish, and then its machine may be taken away. Unlike a pause it is told to the worker.
+// It outlives the worker's coming and going. Errors: [ErrNoWorker].
+func (f *Farm) DrainWorker(now time.Time, name string) ([]Event, error) {
+	return f.one(now, Event{Kind: WorkerDrained, Worker: name})
+}
+
+// Drained says whether a worker gets nothing more because it is drained.
+func (f *Farm) Drained(name string) bool {
+	w := f.workers[name]
+	return w != nil && w.Drained
+}
+
+// ResumeWorker ends a worker's pause, and its drain. Errors: [ErrNoWorker].
 func (f *Farm) ResumeWorker(now time.Time, name string) ([]Event, error) {
 	return f.one(now, Event{Kind: WorkerResumed, Worker: name})
 }

@@ -65,7 +65,12 @@ func (m *Master) PauseWorker(ctx context.Context, name string) error {
 	return m.command(ctx, func(now time.Time) ([]farm.Event, error) { return m.farm.PauseWorker(now, name) })
 }
 
-// ResumeWorker ends a worker's pause. Errors: [farm.ErrNoWorker].
+// DrainWorker lets a worker finish what it has, hands nothing more to it, and tells it so. Errors: [farm.ErrNoWorker].
+func (m *Master) DrainWorker(ctx context.Context, name string) error {
+	return m.command(ctx, func(now time.Time) ([]farm.Event, error) { return m.farm.DrainWorker(now, name) })
+}
+
+// ResumeWorker ends a worker's pause, and its drain. Errors: [farm.ErrNoWorker].
 func (m *Master) ResumeWorker(ctx context.Context, name string) error {
 	return m.command(ctx, func(now time.Time) ([]farm.Event, error) { return m.farm.ResumeWorker(now, name) })
 }

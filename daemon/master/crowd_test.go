@@ -326,7 +326,7 @@ func invite(addr, secret, root string, workers int) (guests []*guest, leave func
 			return nil, leave, err
 		}
 		clients = append(clients, c)
-		g := &guest{name: name, master: worker.NewRemote(c)}
+		g := &guest{name: name, master: worker.NewRemote(c, nil)}
 		guests = append(guests, g)
 		slots <- struct{}{}
 		all.Go(func() {

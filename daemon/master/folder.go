@@ -6,9 +6,9 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"sync"
 	"time"
 
-	"github.com/google/renameio/v2"
 	"golang.org/x/sys/unix"
 
 	"olive-distributed/daemon/farm"
@@ -64,22 +64,35 @@ const (
 )
 
 // keepProject stores a project, durably, and returns its path: what is exported is what was
-// submitted, whatever becomes of the file that it came from.
+// submitted, whatever becomes of the file that it came from. The folder is new and not known to anybody,
+// so that the file need not appear in one step; and all is synced at the same time, which costs one wait
+// for the disk.
 func (f *folder) keepProject(data []byte) (string, error) {
 	path := filepath.Join(f.dir, projectName)
-	if err := renameio.WriteFile(path, data, 0o600); err != nil {
+	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
+	if err != nil {
 		return "", fmt.Errorf("keep the project: %w", err)
 	}
-	for _, dir := range []string{f.dir, filepath.Dir(f.dir)} {
-		d, err := os.Open(dir)
-		if err == nil {
-			err = errors.Join(d.Sync(), d.Close())
-		}
-		if err != nil {
-			return "", fmt.Errorf("keep the project: %w", err)
-		}
+	_, err = file.Write(data)
+	errs := []error{err, nil, nil, nil}
+	var syncs sync.WaitGroup
+	syncs.Go(func() { errs[1] = errors.Join(file.Sync(), file.Close()) })
+	for i, dir := range []string{f.dir, filepath.Dir(f.dir)} {
+		syncs.Go(func() { errs[2+i] = syncFolder(dir) })
+	}
+	syncs.Wait()
+	if err := errors.Join(errs...); err != nil {
+		return "", fmt.Errorf("keep the project: %w", err)
 	}
 	return path, nil
+}
+
+func syncFolder(dir string) error {
+	d, err := os.Open(dir)
+	if err != nil {
+		return err
+	}
+	return errors.Join(d.Sync(), d.Close())
 }
 
 // partName is the name of a range's part: one for each worker, since two may render the same range.

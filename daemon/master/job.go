@@ -81,6 +81,14 @@ func (j *job) filmOf(took time.Duration) Film {
 	return Film{Path: j.Request.Output, Log: logPath(j.Request.Output), Frames: j.Plan.Span.Len(), Took: took}
 }
 
+// title is what a user calls the job: by the project's path, or as he dropped it.
+func (j *job) title() string {
+	if j.Request.Key != "" {
+		return filepath.Base(j.Request.Project)
+	}
+	return j.Request.Project
+}
+
 // describe names a range for a log.
 func (m *Master) describe(id farm.RangeID) string {
 	switch r, ok := m.farm.Range(id); {
@@ -117,7 +125,7 @@ func (m *Master) end(j *job, err error) {
 	}
 	switch {
 	case errors.Is(err, ErrCancelled):
-		m.note(j, Event{Kind: "cancelled", Text: j.Request.Project + ": cancelled"})
+		m.note(j, Event{Kind: "cancelled", Text: j.title() + ": cancelled"})
 	case err != nil:
 		m.note(j, Event{Kind: "failed", Text: err.Error()})
 	}
@@ -194,7 +202,7 @@ func (j *job) keepLog(e Event) {
 // writeLog puts the job's log beside its film.
 func (j *job) writeLog() error {
 	var b strings.Builder
-	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.Request.Project, j.Sequence, j.Plan.Span.First, j.Plan.Span.End, j.Plan.Encoding.Preset)
+	fmt.Fprintf(&b, "%s, sequence %q, frames %d to %d, preset %s\n", j.title(), j.Sequence, j.Plan.Span.First, j.Plan.Span.End, j.Plan.Encoding.Preset)
 	for _, e := range j.log {
 		fmt.Fprintf(&b, "%s  %s\n", e.Time.Format(time.DateTime), e.Text)
 	}

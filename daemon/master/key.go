@@ -33,6 +33,10 @@ func (m *Master) Find(ctx context.Context, key string) (id uint32, ended *Ending
 	if key == "" {
 		return 0, nil, nil
 	}
+	known, err := peek(ctx, m, func(time.Time) bool { return m.keys[key] != nil })
+	if err != nil || !known { // that there is none rests on nothing that would have to be durable
+		return 0, nil, err
+	}
 	type found struct {
 		id    uint32
 		ended *Ending

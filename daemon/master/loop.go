@@ -216,6 +216,12 @@ func (m *Master) carryOut(e *farm.Event) {
 		m.drop(j)
 	case farm.WorkerHello:
 		m.tell(Event{Kind: "worker-new", Worker: e.Worker, Text: fmt.Sprintf("worker %s is here: %d threads", e.Worker, e.Hello.Threads)})
+	case farm.WorkerDrained:
+		m.tell(Event{Kind: "worker-drained", Worker: e.Worker, Text: fmt.Sprintf("worker %s gets nothing more after the range in its hands, until it is resumed", e.Worker)})
+	case farm.WorkerPaused:
+		m.tell(Event{Kind: "worker-paused", Worker: e.Worker, Text: fmt.Sprintf("worker %s is paused: it gets nothing more until it is resumed", e.Worker)})
+	case farm.WorkerResumed:
+		m.tell(Event{Kind: "worker-resumed", Worker: e.Worker, Text: fmt.Sprintf("worker %s gets ranges again", e.Worker)})
 	case farm.WorkerLost:
 		m.tell(Event{Kind: "worker-lost", Worker: e.Worker, Text: fmt.Sprintf("worker %s is silent: what it had goes to others", e.Worker)})
 	case farm.WorkerLeft, farm.WorkerDismissed:

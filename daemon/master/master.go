@@ -66,7 +66,8 @@ type Event struct {
 	Time time.Time `json:"time"`
 	Job  uint32    `json:"job,omitempty"`
 	// Kind is "submitted", "range-done", "range-failed", "note", "joining", "done", "failed",
-	// "cancelled", or without a job "worker-new", "worker-lost", "worker-left".
+	// "cancelled", or without a job "worker-new", "worker-lost", "worker-left",
+	// "worker-paused", "worker-drained", "worker-resumed".
 	Kind   string `json:"event"`
 	Text   string `json:"text"`
 	Worker string `json:"worker,omitempty"`
@@ -80,6 +81,7 @@ type Master struct {
 	calls   chan func(now time.Time)
 	written progress      // of the journal
 	stopped chan struct{} // closed when Run serves no more
+	desks   chan struct{} // a place for each project that is read
 	joins   sync.WaitGroup
 
 	verifying turns // of workers whose parts are looked at
@@ -99,12 +101,16 @@ type Master struct {
 	closing bool // no more jobs will come
 }
 
+// desks is how many projects are read and checked at a time; each may have hundreds of megabytes.
+const desks = 16
+
 // New returns a master with the jobs that the configuration's farm has. It makes the folder for
 // parts and removes from it what belongs to no job.
 func New(cfg Config) (*Master, error) {
 	m := &Master{
 		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
-		farm: cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{},
+		desks: make(chan struct{}, desks),
+		farm:  cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{},
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)

@@ -44,14 +44,14 @@ func (m *Master) onHello(ctx context.Context, name string, h worker.HelloMessage
 }
 
 // onWork hands out a task; it waits for one a while.
-func (m *Master) onWork(ctx context.Context, name string, _ worker.WorkMessage) (worker.WorkAnswer, error) {
+func (m *Master) onWork(ctx context.Context, name string, q worker.WorkMessage) (worker.WorkAnswer, error) {
 	wait, cancel := context.WithTimeout(ctx, worker.Patience)
 	defer cancel()
-	t, err := m.Next(wait, name)
+	o, err := m.next(wait, name, q.Drained)
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
-		return worker.WorkAnswer{}, nil
+		return worker.WorkAnswer{Drained: q.Drained != nil && *q.Drained}, nil
 	}
-	return worker.WorkAnswer{Task: t}, err
+	return worker.WorkAnswer{Task: o.task, Drained: o.drained}, err
 }
 
 // onBeat notes how far a worker is.

@@ -48,7 +48,7 @@ func (w *wire) dial(name string, notices ...bus.Notice) (*bus.Client, worker.Rem
 		w.t.Fatal(err)
 	}
 	w.t.Cleanup(c.Close)
-	return c, worker.NewRemote(c)
+	return c, worker.NewRemote(c, nil)
 }
 
 func (w *wire) enter(name string) (*bus.Client, worker.Remote) {
@@ -141,6 +141,49 @@ func TestABeatWithoutAnAnswerCounts(t *testing.T) {
 		t.Fatal(err)
 	}
 	until(t, "the beat", func() bool { return w.workers()["ada"].Frames == 7 })
+}
+
+// A drained worker hears of it while it waits for work, and again while it has a range.
+func TestADrainedWorkerIsToldSo(t *testing.T) {
+	w := newWire(t)
+	c, _ := w.enter("ada")
+	told := make(chan bool, 4)
+	ada := worker.NewRemote(c, func(drained bool) { told <- drained })
+	tasks := make(chan *worker.Task, 1)
+	ask := func() { tasks <- w.take(ada, "ada") }
+	go ask()
+	if err := w.m.DrainWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if drained := <-told; !drained {
+		t.Fatal("it is told that it is not drained")
+	}
+	w.submit(64)
+	if v := w.workers()["ada"]; v.Holds.Job != 0 || !v.Drained {
+		t.Fatalf("drained, it is %+v", v)
+	}
+	if err := w.m.ResumeWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if drained := <-told; drained {
+		t.Fatal("resumed, it is told that it is drained")
+	}
+	task := <-tasks
+
+	if err := w.m.DrainWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	if err := ada.Done(t.Context(), "ada", task, w.render(task)); err != nil {
+		t.Fatal(err)
+	}
+	go ask()
+	if drained := <-told; !drained || w.workers()["ada"].Holds.Job != 0 {
+		t.Fatalf("after its range: told %v, %+v", drained, w.workers()["ada"])
+	}
+	if err := w.m.ResumeWorker(t.Context(), "ada"); err != nil {
+		t.Fatal(err)
+	}
+	<-tasks
 }
 
 func TestAWorkerIsWhoItsCertificateSays(t *testing.T) {

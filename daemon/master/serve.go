@@ -60,35 +60,43 @@ func (m *Master) Goodbye(ctx context.Context, name string) error {
 
 // A waiter is a worker that has asked for work.
 type waiter struct {
-	ctx  context.Context
-	name string
-	got  chan offer // has room for one
+	ctx    context.Context
+	name   string
+	thinks *bool      // whether it is drained: a wrong belief is an answer at once; nil: it does not want to know
+	got    chan offer // has room for one
 }
 
 // An offer answers a waiter: with a task, or with the reason why there will be none.
 type offer struct {
-	task *worker.Task
-	err  error
+	task    *worker.Task
+	drained bool
+	err     error
 }
 
 // Next implements [worker.Master].
 func (m *Master) Next(ctx context.Context, name string) (*worker.Task, error) {
-	w := &waiter{ctx, name, make(chan offer, 1)}
+	o, err := m.next(ctx, name, nil)
+	return o.task, err
+}
+
+// next waits for an answer to a worker that has asked for work.
+func (m *Master) next(ctx context.Context, name string, thinks *bool) (offer, error) {
+	w := &waiter{ctx, name, thinks, make(chan offer, 1)}
 	err := m.call(ctx, func(now time.Time) {
 		if !m.serve(now, w) {
 			m.waiters = append(m.waiters, w)
 		}
 	})
 	if err != nil {
-		return nil, err
+		return offer{}, err
 	}
 	select {
 	case o := <-w.got:
-		return o.task, o.err
+		return o, o.err
 	case <-ctx.Done():
-		return nil, context.Cause(ctx)
+		return offer{}, context.Cause(ctx)
 	case <-m.stopped:
-		return nil, errStopped
+		return offer{}, errStopped
 	}
 }
 
@@ -120,13 +128,15 @@ func (m *Master) feed(now time.Time) (pause time.Duration) {
 // serve answers a waiter if there is an answer.
 func (m *Master) serve(now time.Time, w *waiter) bool {
 	task, err := m.assign(now, w.name)
+	drained := m.farm.Drained(w.name)
 	switch {
+	case task == nil && err == nil && w.thinks != nil && *w.thinks != drained: // it is told
 	case task == nil && err == nil && m.closing && m.allOver():
 		err = worker.ErrClosed
 	case task == nil && err == nil:
 		return false
 	}
-	m.thens = append(m.thens, func() { w.got <- offer{task, err} })
+	m.thens = append(m.thens, func() { w.got <- offer{task, drained, err} })
 	return true
 }
 

@@ -44,8 +44,9 @@ type Request struct {
 	Key string `json:"key,omitempty"`
 	// Data is the project; nil: it is read from Project, which otherwise only says beside what its media lie.
 	Data []byte `json:"-"`
-	// Allow is asked for each file that the export would read and refuses the job; nil: all may be read.
-	Allow func(path string) error `json:"-"`
+	// Allow is asked for each file that the export would read and refuses the job, see [render.Report.Judge]; nil: all
+	// may be read.
+	Allow func(path string) (device, inode uint64, err error) `json:"-"`
 }
 
 // Submit reads and checks the project and adds a job for it. A [*RefusedError] says what is
@@ -60,7 +61,7 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 		return id, err
 	}
 	r.Preset = cmp.Or(r.Preset, "h264")
-	j, err := m.prepare(ctx, &r)
+	j, err := m.study(ctx, &r)
 	if err != nil {
 		if ctx.Err() != nil {
 			return 0, context.Cause(ctx)
@@ -107,6 +108,17 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 		return nil, err
 	}
 	return have, nil
+}
+
+// study is prepare, for so many at a time that their projects have room.
+func (m *Master) study(ctx context.Context, r *Request) (*job, error) {
+	select {
+	case m.desks <- struct{}{}:
+		defer func() { <-m.desks }()
+		return m.prepare(ctx, r)
+	case <-ctx.Done():
+		return nil, context.Cause(ctx)
+	}
 }
 
 // prepare turns a request into a job with its plan.
@@ -193,12 +205,7 @@ func allow(r *Request, report *render.Report) error {
 	if r.Allow == nil {
 		return nil
 	}
-	for _, file := range report.Files() {
-		if err := r.Allow(file); err != nil {
-			return err
-		}
-	}
-	return nil
+	return report.Judge(r.Allow)
 }
 
 // chooseSpan checks the frames that are asked for.
@@ -224,6 +231,27 @@ func encoding(seq *ove.Sequence, r *Request) (film.Encoding, error) {
 		Preset: r.Preset, Colour: r.Colour, Args: r.VideoArgs, AudioArgs: r.AudioArgs,
 	}
 	return e, e.Validate()
+}
+
+// Hints for those who can give options, in a refusal's text.
+const (
+	hintMissing     = "\nPut the media back, or export without them: --ignore-missing"
+	hintUnsupported = "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
+)
+
+// Advise takes the hints at options out of a refusal, for those who dropped a file and gave none, and returns
+// what they can do instead; "" when there was no hint.
+func Advise(refusal string) (reason, advice string) {
+	var list []string
+	plain, missing := strings.CutSuffix(refusal, hintUnsupported)
+	if missing {
+		list = append(list, "Switch these effects off in the editor and drop the project again, or export it without them: olivectl submit --ignore-unsupported.")
+	}
+	reason, found := strings.CutSuffix(plain, hintMissing)
+	if found {
+		list = append([]string{"Put the media where the project looks for them, and drop it again; or drop a folder that has the project and its media in it. To export without them: olivectl submit --ignore-missing."}, list...)
+	}
+	return reason, strings.Join(list, "\n")
 }
 
 // judge refuses what cannot be exported as asked, and notes what is left out.
@@ -255,10 +283,10 @@ func (j *job) judge(report *render.Report) error {
 	}
 	hint := ""
 	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
-		hint += "\nPut the media back, or export without them: --ignore-missing"
+		hint += hintMissing
 	}
 	if len(report.Unsupported) > 0 && !j.Request.IgnoreUnsupported {
-		hint += "\nSwitch these effects off in the editor, or export without them: --ignore-unsupported"
+		hint += hintUnsupported
 	}
 	text := fmt.Sprintf("cannot be exported as it is:\n  %s%s", strings.Join(wrong, "\n  "), hint)
 	if len(report.Missing()) > 0 && !j.Request.IgnoreMissing {
@@ -310,7 +338,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 
 // announce begins the log of a job.
 func (m *Master) announce(j *job) {
-	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s: %d frames of %q to %s", j.Request.Project, j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
+	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s was submitted: %d frames of sequence %q, for the film %s", j.title(), j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
 	for _, text := range j.remarks {
 		m.note(j, Event{Kind: "note", Text: text})
 	}

@@ -49,6 +49,25 @@ func (m *Master) Overview(ctx context.Context) (View, error) {
 	})
 }
 
+// Workers is View without jobs.
+func (m *Master) Workers(ctx context.Context) (View, error) {
+	return peek(ctx, m, func(time.Time) (v View) {
+		m.surround(&v)
+		return v
+	})
+}
+
+// Degraded says why nothing is accepted at the moment, "" when all is well.
+func (m *Master) Degraded() string {
+	if m.cfg.Journal == nil {
+		return ""
+	}
+	if err := m.cfg.Journal.Health(); err != nil {
+		return err.Error()
+	}
+	return ""
+}
+
 // Job shows one job. Errors: [farm.ErrNoJob].
 func (m *Master) Job(ctx context.Context, id uint32) (JobView, error) {
 	v, err := peek(ctx, m, func(time.Time) *JobView {
@@ -81,11 +100,7 @@ func (m *Master) surround(v *View) {
 			v.Held[w.Spec.Name] = r
 		}
 	}
-	if m.cfg.Journal != nil {
-		if err := m.cfg.Journal.Health(); err != nil {
-			v.Degraded = err.Error()
-		}
-	}
+	v.Degraded = m.Degraded()
 }
 
 // Log returns what has happened to a job. Errors: [farm.ErrNoJob].

@@ -30,11 +30,12 @@ type Report struct {
 
 // A MediaUse is a medium with the clips that show it.
 type MediaUse struct {
-	Name    string   `json:"name"`
-	URL     string   `json:"url"`
-	Path    string   `json:"path,omitempty"`    // where it was found
-	Problem string   `json:"problem,omitempty"` // why it cannot be used
-	Uses    []Use    `json:"uses"`
+	Name    string `json:"name"`
+	URL     string `json:"url"`
+	Path    string `json:"path,omitempty"`    // where it was found
+	Problem string `json:"problem,omitempty"` // why it cannot be used
+	Uses    []Use  `json:"uses"`
+	footage *ove.Footage
 	media   []Medium // the file, and its proxy if there is one
 	files   []string // that are read for it
 }
@@ -88,15 +89,6 @@ func (r *Report) Found() []Medium {
 		}
 	}
 	return found
-}
-
-// Files lists every file that was found and would be read, whether it can be used or not.
-func (r *Report) Files() []string {
-	var files []string
-	for _, m := range r.Media {
-		files = append(files, m.files...)
-	}
-	return files
 }
 
 // Examine looks through everything that the span of seq shows or sounds: it finds the media
@@ -269,6 +261,10 @@ func (x *examination) findAll(ctx context.Context, lib *media.Library, p *ove.Pr
 func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Project, projectFile string, f *ove.Footage, use *MediaUse) error {
 	var first error
 	for _, path := range p.Candidates(f, projectFile) {
+		path, err := filepath.Abs(path)
+		if err != nil {
+			return err
+		}
 		m, err := stat(f, path, false)
 		if err != nil {
 			if first == nil || !errors.Is(err, fs.ErrNotExist) && errors.Is(first, fs.ErrNotExist) {
@@ -276,11 +272,7 @@ func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Proje
 			}
 			continue
 		}
-		m.Path, err = filepath.Abs(path)
-		if err != nil {
-			return err
-		}
-		use.Path, use.media = m.Path, append(x.proxy(f, projectFile), m)
+		use.footage, use.Path, use.media = f, m.Path, append(x.proxy(f, projectFile), m)
 		use.files = filesOf(f, use.media)
 		return x.probe(ctx, lib, f, m.Path)
 	}

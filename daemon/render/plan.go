@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
+	"slices"
 
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/ove"
@@ -37,12 +39,15 @@ type Medium struct {
 	Path     string `json:"path"`
 	Size     int64  `json:"size"`
 	Modified int64  `json:"modified"` // nanoseconds since 1970
+	// Place tells files at the same path of the same machine apart, which may have the same size and time on purpose.
+	Place string `json:"place,omitempty"`
 }
 
 // A Scene is a plan with its project read: what an engine works from.
 type Scene struct {
 	Plan     *Plan
 	Sequence *ove.Sequence
+	project  *ove.Project
 	paths    map[role]string
 }
 
@@ -61,7 +66,12 @@ func (s *Scene) Proxy(f *ove.Footage) string { return s.paths[role{f.ID, true}] 
 
 // Fingerprint is the same for equal plans, and for them only.
 func (p *Plan) Fingerprint() string {
-	data, err := json.Marshal(p)
+	same := *p // on another machine too, and after a restart of this one
+	same.Media = slices.Clone(p.Media)
+	for i := range same.Media {
+		same.Media[i].Place = ""
+	}
+	data, err := json.Marshal(same)
 	if err != nil { // numbers that JSON does not have: such a plan equals no other
 		data = fmt.Appendf(nil, "%p", p)
 	}
@@ -139,7 +149,7 @@ func (p *Plan) Open() (*Scene, error) {
 	if digest != p.Digest {
 		return nil, fmt.Errorf("project %s has changed since its export began: start the export again", p.Project)
 	}
-	s := &Scene{Plan: p, paths: map[role]string{}}
+	s := &Scene{Plan: p, project: project, paths: map[role]string{}}
 	for _, seq := range project.Sequences {
 		if seq.ID == p.Sequence {
 			s.Sequence = seq
@@ -148,10 +158,10 @@ func (p *Plan) Open() (*Scene, error) {
 	if s.Sequence == nil {
 		return nil, fmt.Errorf("project %s has no sequence with id %d", p.Project, p.Sequence)
 	}
+	if err := s.Unchanged(); err != nil {
+		return nil, err
+	}
 	for _, m := range p.Media {
-		if err := m.check(project); err != nil {
-			return nil, err
-		}
 		s.paths[role{m.Footage, m.Proxy}] = m.Path
 	}
 	return s, nil
@@ -164,10 +174,16 @@ func (m Medium) check(project *ove.Project) error {
 			continue
 		}
 		now, err := stat(f, m.Path, m.Proxy)
+		if errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("medium %s is not there any more: put it back, and retry the job", m.Path)
+		}
 		if err != nil {
 			return fmt.Errorf("medium %q: %w", f.Name, err)
 		}
-		if now != m {
+		if moved(m.Place, now.Place) {
+			return fmt.Errorf("medium %s was replaced by another file since the export began: start the export again", m.Path)
+		}
+		if now.Place = m.Place; now != m {
 			return fmt.Errorf("medium %s has changed since the export began: start the export again", m.Path)
 		}
 		return nil
@@ -188,7 +204,7 @@ func stat(f *ove.Footage, path string, proxy bool) (Medium, error) {
 	if !info.Mode().IsRegular() {
 		return Medium{}, fmt.Errorf("%s: %s, not a media file", file, kind(info.Mode()))
 	}
-	return Medium{Footage: f.ID, Proxy: proxy, Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano()}, nil
+	return Medium{Footage: f.ID, Proxy: proxy, Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano(), Place: placeOf(path, info)}, nil
 }
 
 // firstTries is how many numbers ffmpeg tries for the first picture of a sequence.

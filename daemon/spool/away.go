@@ -146,7 +146,8 @@ func (s *Spool) text(c *claim) string {
 	if len(o.Story) > 0 {
 		fmt.Fprintf(&b, "\nWhat happened:\n  %s\n", strings.Join(o.Story, "\n  "))
 	}
-	return b.String()
+	// The user has put it into incoming, and knows of no other place.
+	return strings.ReplaceAll(b.String(), c.dir+"/", s.path(incoming)+"/")
 }
 
 func explain(b *strings.Builder, reason, advice, usual string) {

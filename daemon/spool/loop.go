@@ -15,6 +15,9 @@ const (
 	debounce = 20 * time.Millisecond  // what comes in a burst is looked at once
 	breath   = 100 * time.Millisecond // between two looks, however many hints there are
 	blindly  = 2 * time.Second        // between two looks when there are no hints
+	leisure  = 4                      // a look that took long is not the next one's beginning: so many times as long
+
+	manyAnswers = 256 // wait for the loop, which may be looking at a full folder
 )
 
 // A hint is what an event says of a name in incoming; the zero hint says only "look".
@@ -33,8 +36,8 @@ type answer func(*ready.Folder)
 type loop struct {
 	*Spool
 	group   sync.WaitGroup
-	places  chan struct{} // one for each drop that is worked on
 	answers chan answer
+	work    work
 	made    map[string]bool // created and not written since, as far as heard
 	blind   bool
 }
@@ -43,7 +46,7 @@ type loop struct {
 // processing is submitted again first.
 func (s *Spool) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
-	l := &loop{Spool: s, places: make(chan struct{}, s.opt.Workers), answers: make(chan answer), made: map[string]bool{}}
+	l := &loop{Spool: s, answers: make(chan answer, manyAnswers), made: map[string]bool{}}
 	defer l.group.Wait()
 	defer cancel()
 	if err := s.load(); err != nil {
@@ -52,7 +55,7 @@ func (s *Spool) Run(ctx context.Context) error {
 	hints := s.watch(ctx, &l.group)
 	l.again(ctx)
 	l.look(ctx)
-	last := time.Now()
+	last, rest := time.Now(), breath
 	timer := time.NewTimer(s.folder.Next(last).Sub(last))
 	defer timer.Stop()
 	retry := time.NewTicker(s.opt.Retry)
@@ -64,15 +67,17 @@ func (s *Spool) Run(ctx context.Context) error {
 			return context.Cause(ctx)
 		case h := <-hints:
 			l.hear(h)
-			due = earlier(due, later(time.Now().Add(debounce), last.Add(breath)))
+			due = earlier(due, later(time.Now().Add(debounce), last.Add(rest)))
 		case a := <-l.answers:
 			a(s.folder)
-			due = earlier(due, later(time.Now().Add(blindly), last.Add(breath)))
+			due = earlier(due, later(time.Now().Add(blindly), last.Add(rest)))
 		case <-retry.C:
 			l.again(ctx)
 		case <-timer.C:
+			begin := time.Now()
 			l.look(ctx)
 			last = time.Now()
+			rest = max(breath, leisure*last.Sub(begin))
 			due = s.folder.Next(last)
 			if l.blind {
 				due = earlier(due, last.Add(blindly))
@@ -127,7 +132,7 @@ func (l *loop) look(ctx context.Context) {
 		}
 	}
 	for _, a := range l.folder.Observe(time.Now(), list) {
-		l.start(ctx, func() answer { return l.act(ctx, a) })
+		l.start(ctx, &l.work.dropped, func() answer { return l.act(ctx, a) })
 	}
 	pending := l.folder.Pending()
 	l.mu.Lock()
@@ -135,25 +140,72 @@ func (l *loop) look(ctx context.Context) {
 	l.mu.Unlock()
 }
 
-// start does work on a goroutine of its own, when there is a place, and brings its answer to the
-// loop.
-func (l *loop) start(ctx context.Context, work func() answer) {
+// work is what waits for a goroutine. There may be ten thousand drops at once, which is why not each
+// has one of its own.
+type work struct {
+	mu      sync.Mutex
+	claimed []func() answer // go first, so that the first of many projects is a job soon
+	dropped []func() answer
+	running int
+}
+
+// next returns what is to be done; nil: nothing, and the goroutine that asks ends.
+func (w *work) next() func() answer {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, list := range []*[]func() answer{&w.claimed, &w.dropped} {
+		if len(*list) > 0 {
+			f := (*list)[0]
+			(*list)[0] = nil
+			*list = (*list)[1:]
+			return f
+		}
+	}
+	w.running--
+	return nil
+}
+
+// add puts something on a list and says whether a goroutine is needed for it.
+func (w *work) add(list *[]func() answer, f func() answer, most int) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	*list = append(*list, f)
+	if w.running >= most {
+		return false
+	}
+	w.running++
+	return true
+}
+
+// start has something done on another goroutine, as soon as one is free, and its answer brought to the loop.
+func (l *loop) start(ctx context.Context, list *[]func() answer, f func() answer) {
+	if !l.work.add(list, f, l.opt.Workers) {
+		return
+	}
 	l.group.Go(func() {
-		select {
-		case l.places <- struct{}{}:
-		case <-ctx.Done():
-			return
-		}
-		a := work()
-		<-l.places
-		if a == nil {
-			return
-		}
-		select {
-		case l.answers <- a:
-		case <-ctx.Done():
+		for f := l.work.next(); f != nil; f = l.work.next() {
+			if ctx.Err() != nil {
+				continue // what has been claimed is submitted by the next life
+			}
+			if a := f(); a != nil {
+				select {
+				case l.answers <- a:
+				case <-ctx.Done():
+				}
+			}
 		}
 	})
+}
+
+// carryOn submits a claim, or puts it away.
+func (l *loop) carryOn(ctx context.Context, c *claim) {
+	c.mu.Lock()
+	idle := c.idle()
+	c.waits = c.waits || idle
+	c.mu.Unlock()
+	if idle {
+		l.start(ctx, &l.work.claimed, func() answer { l.advance(ctx, c); return nil })
+	}
 }
 
 // again goes on with claims that could not be submitted or put away.
@@ -162,8 +214,6 @@ func (l *loop) again(ctx context.Context) {
 	claims := slices.Collect(maps.Values(l.claims))
 	l.mu.Unlock()
 	for _, c := range claims {
-		if c.idle() {
-			l.start(ctx, func() answer { l.advance(ctx, c); return nil })
-		}
+		l.carryOn(ctx, c)
 	}
 }

@@ -12,6 +12,7 @@ import (
 // advance submits a claim, or puts it away when its job has ended.
 func (s *Spool) advance(ctx context.Context, c *claim) {
 	c.mu.Lock()
+	c.waits = false
 	if c.busy || c.gone || c.Kept {
 		c.mu.Unlock()
 		return

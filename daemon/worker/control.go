@@ -1,6 +1,9 @@
 package worker
 
-import "sync"
+import (
+	"sync"
+	"sync/atomic"
+)
 
 // An Activity is what a worker does, in a word.
 type Activity string
@@ -9,6 +12,7 @@ const (
 	Starting  Activity = "starting"
 	Resting   Activity = "resting" // outside its hours
 	Paused    Activity = "paused"
+	Drained   Activity = "drained" // by its master: it gets nothing more until it is resumed there
 	Waiting   Activity = "waiting" // for work
 	Rendering Activity = "rendering"
 )
@@ -61,8 +65,25 @@ func (w *Worker) Pause() { w.control.turn(true) }
 // Resume ends a pause.
 func (w *Worker) Resume() { w.control.turn(false) }
 
+// Drained notes what the master says: that it hands nothing more to the worker, or that it does again.
+// It is for [NewRemote].
+func (w *Worker) Drained(drained bool) {
+	w.control.master.Store(drained)
+	w.sayWaiting()
+}
+
+// sayWaiting tells that the worker has nothing to do, and why.
+func (w *Worker) sayWaiting() {
+	if w.control.master.Load() {
+		w.say(&activity{State: State{Activity: Drained, Text: "is drained by its master, until it is resumed there"}})
+		return
+	}
+	w.say(&activity{State: State{Activity: Waiting, Text: "waits for work"}})
+}
+
 // A control is what a worker has been told from outside.
 type control struct {
+	master     atomic.Bool // drains the worker
 	begin, end sync.Once
 	drained    chan struct{}
 

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/bus"
@@ -42,10 +43,15 @@ type (
 		Leaving bool     `json:"leaving,omitempty"`
 	}
 	// A WorkMessage asks for a task.
-	WorkMessage struct{}
+	WorkMessage struct {
+		// Drained is what the worker thinks of itself. When that is wrong it is told at once, and does not
+		// wait for work; nil: it does not want to know.
+		Drained *bool `json:"drained,omitempty"`
+	}
 	// A WorkAnswer has the task, nil when there is none now: ask again.
 	WorkAnswer struct {
-		Task *Task `json:"task,omitempty"`
+		Task    *Task `json:"task,omitempty"`
+		Drained bool  `json:"drained,omitempty"` // it gets nothing more until it is resumed
 	}
 	// A BeatMessage tells how far a range is.
 	BeatMessage struct {
@@ -79,12 +85,19 @@ func (t *Task) ID() RangeID { return RangeID{t.Job, t.Range} }
 
 // Remote is a master on another machine. The name of the worker is the connection's. While there is
 // no connection its methods wait; what they ask may be asked twice, which does no harm.
-type Remote struct{ client *bus.Client }
+type Remote struct {
+	client *bus.Client
+	tell   func(drained bool)
+	told   *atomic.Bool
+}
 
 var _ Master = Remote{}
 
-// NewRemote returns the master at the other end of a connection, which needs [Codes].
-func NewRemote(c *bus.Client) Remote { return Remote{c} }
+// NewRemote returns the master at the other end of a connection, which needs [Codes]. Next calls tell when the
+// master begins or ceases to drain the worker; nil: nobody wants to know.
+func NewRemote(c *bus.Client, tell func(drained bool)) Remote {
+	return Remote{c, tell, new(atomic.Bool)}
+}
 
 // ask asks until there is an answer: nobody knows what became of a request that was interrupted.
 func (r Remote) ask(ctx context.Context, kind string, request, answer any) error {
@@ -131,9 +144,18 @@ func (r Remote) Goodbye(ctx context.Context, _ string) error {
 func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 	for {
 		var a WorkAnswer
+		var q WorkMessage
+		thinks := r.told.Load()
+		if r.tell != nil {
+			q.Drained = &thinks
+		}
 		once, cancel := context.WithTimeout(ctx, 2*Patience)
-		err := r.ask(once, KindWork, WorkMessage{}, &a)
+		err := r.ask(once, KindWork, q, &a)
 		cancel()
+		if err == nil && r.tell != nil && a.Drained != thinks {
+			r.told.Store(a.Drained)
+			r.tell(a.Drained)
+		}
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)

@@ -184,7 +184,7 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 		case <-ctx.Done():
 		}
 	}()
-	w.say(&activity{State: State{Activity: Waiting, Text: "waits for work"}})
+	w.sayWaiting()
 	var t *Task
 	err := w.unlessDrained(ctx, 0, func(ctx context.Context) (err error) {
 		t, err = w.Master.Next(ctx, w.Spec.Name)
@@ -290,6 +290,10 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 		d.Notes, err = draw(ctx, w.scene, t.Span, out, progress)
 		return err
 	})
+	// A medium that was replaced or taken away meanwhile is the reason, whatever became of the range.
+	if changed := w.scene.Unchanged(); changed != nil {
+		return Delivery{}, changed
+	}
 	if err == nil {
 		d.Part, err = t.Plan.Verify(ctx, t.Span, t.Sound, out)
 	}

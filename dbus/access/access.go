@@ -99,6 +99,16 @@ func (c Caller) Readable(name string) error {
 	return w.judge(read)
 }
 
+// Judge is Readable that says which file it has judged, by device and inode.
+func (c Caller) Judge(name string) (device, inode uint64, err error) {
+	w, err := c.walk(name)
+	if err != nil {
+		return 0, 0, err
+	}
+	defer w.close()
+	return uint64(w.stat.Dev), w.stat.Ino, w.judge(read)
+}
+
 // List returns the names in a folder that the caller may read, in order.
 func (c Caller) List(name string) ([]string, error) {
 	w, err := c.walk(name)
