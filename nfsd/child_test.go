@@ -3,6 +3,7 @@ package nfsd_test
 import (
 	"bufio"
 	"context"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -30,6 +31,8 @@ type childConfig struct {
 	Limits      nfsd.Limits
 	Identities  int    // clients are "worker-N" by their port, N below this
 	Descriptors uint64 // RLIMIT_NOFILE; 0: as it is
+	Peer        string // of the benchmark: "nfsd", "stream"; "": nfsd on a world's files
+	Secure      bool   // mutual TLS with the certificates in Dir
 }
 
 const childVariable = "NFSD_TEST_SERVER"
@@ -59,11 +62,26 @@ func serveChild(text string) error {
 			return err
 		}
 	}
-	e, err := nfsd.NewExport(1, "job-1", filesOf(conf.Dir), folderOf(conf.Dir))
+	l, err := net.Listen("tcp", conf.Addr)
 	if err != nil {
 		return err
 	}
-	view := show(e)
+	fmt.Println(l.Addr())
+	if conf.Secure {
+		secure, err := loadTLS(conf.Dir)
+		if err != nil {
+			return err
+		}
+		l = tls.NewListener(l, secure)
+	}
+	if conf.Peer == "stream" {
+		return streamFile(l, filepath.Join(conf.Dir, bigFile))
+	}
+	e, err := exportsOf(conf)
+	if err != nil {
+		return err
+	}
+	view := show(e...)
 	s, err := nfsd.New(nfsd.Config{
 		Views: func(string) nfsd.View { return view }, Key: key, Limits: conf.Limits,
 		Log: slog.New(slog.NewTextHandler(os.Stderr, &slog.HandlerOptions{Level: slog.LevelError})),
@@ -71,11 +89,6 @@ func serveChild(text string) error {
 	if err != nil {
 		return err
 	}
-	l, err := net.Listen("tcp", conf.Addr)
-	if err != nil {
-		return err
-	}
-	fmt.Println(l.Addr())
 	ctx, cancel := context.WithCancel(context.Background())
 	done := make(chan error, 1)
 	go func() {
@@ -86,6 +99,21 @@ func serveChild(text string) error {
 	obey(os.Stdin)
 	cancel()
 	return errors.Join(<-done, s.Close())
+}
+
+// exportsOf is what the child shows: a world's export, or the two of the benchmark.
+func exportsOf(conf childConfig) ([]*nfsd.Export, error) {
+	if conf.Peer == "" {
+		e, err := nfsd.NewExport(1, "job-1", filesOf(conf.Dir), folderOf(conf.Dir))
+		return []*nfsd.Export{e}, err
+	}
+	big := nfsd.File{Name: bigFile, Path: filepath.Join(conf.Dir, bigFile)}
+	write, err := nfsd.NewExport(1, "job-1", []nfsd.File{big}, &nfsd.Folder{Name: "out", Path: filepath.Join(conf.Dir, "out")})
+	if err != nil {
+		return nil, err
+	}
+	many, err := nfsd.NewExport(2, "job-2", nil, &nfsd.Folder{Name: "many", Path: filepath.Join(conf.Dir, "many"), Files: 20_000})
+	return []*nfsd.Export{write, many}, err
 }
 
 func obey(in io.Reader) {

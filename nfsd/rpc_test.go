@@ -122,7 +122,7 @@ func parseReply(b []byte) (reply, error) {
 		return p, fmt.Errorf("message type %d is not a reply", t)
 	}
 	p.denied = r.u32() == 1
-	mismatch := p.denied
+	var mismatch bool
 	if !p.denied {
 		r.u32() // flavour of the verifier
 		r.opaque()
