@@ -6,6 +6,7 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync/atomic"
@@ -317,7 +318,7 @@ func TestNames(t *testing.T) {
 	for what, name := range names {
 		t.Run(what, func(t *testing.T) {
 			for _, dir := range [][]byte{s.root, s.media, s.parts} {
-				of := xdr{}.opaque(dir).str(name)
+				of := slices.Clip(xdr{}.opaque(dir).str(name))
 				for _, k := range []call{
 					{proc: procLookup, args: of},
 					{proc: procCreate, args: of.u32(unchecked).sattr(0o644, 0)},
@@ -340,6 +341,10 @@ func TestNames(t *testing.T) {
 					}
 					switch got := p.body.status(); got {
 					case statInval, statNameLong, statAcces, statNoEnt, statROFS, statNotSupp, statPerm, statNotDir:
+					case statOK:
+						if k.proc != procLookup || name != "." && name != ".." {
+							t.Errorf("procedure %d is done", k.proc)
+						}
 					default:
 						t.Errorf("procedure %d: status %d", k.proc, got)
 					}
@@ -351,6 +356,22 @@ func TestNames(t *testing.T) {
 		})
 	}
 	s.alive()
+}
+
+func TestTheParentOfTheRootIsTheRoot(t *testing.T) {
+	s := newWorld(t).start(roomy).site()
+	for name, test := range map[string]struct{ dir, want []byte }{
+		"..": {s.root, s.root}, ".": {s.root, s.root},
+	} {
+		if h, err := s.lookup(test.dir, name); err != nil || !bytes.Equal(h, test.want) {
+			t.Errorf("LOOKUP of %q in the root: % x, %v", name, h, err)
+		}
+	}
+	for what, dir := range map[string][]byte{"media": s.media, "parts": s.parts} {
+		if h, err := s.lookup(dir, ".."); err != nil || !bytes.Equal(h, s.root) {
+			t.Errorf("LOOKUP of .. in %s: % x, %v", what, h, err)
+		}
+	}
 }
 
 func TestRightNamesAreLeftAlone(t *testing.T) { // refusing everything would pass the tests above

@@ -113,7 +113,7 @@ func TestSizesThatAreSet(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			s := shared.in(t).site()
 			h := s.newFile("sized", []byte("sized"))
-			_, err := s.nfs(procSetattr, xdr{}.opaque(h).sattr(-1, int64(test.size)).u32(0))
+			_, err := s.nfs(procSetattr, xdr{}.opaque(h).sized(test.size).u32(0))
 			wantStatus(t, "SETATTR", err, test.want...)
 			want := uint64(5)
 			if err == nil {
@@ -134,13 +134,14 @@ func TestSizesThatAreSet(t *testing.T) {
 
 func TestCreateOfASizeKeepsTheQuota(t *testing.T) {
 	s := newWorld(t).start(roomy).site()
-	of := func(size int64) xdr { return xdr{}.opaque(s.parts).str("big").u32(unchecked).sattr(0o644, size) }
-	_, err := s.nfs(procCreate, of(quota+1))
-	wantStatus(t, "CREATE of more than the quota", err, statDQuot, statInval)
-	_, err = s.nfs(procCreate, of(math.MinInt64))
-	wantStatus(t, "CREATE", err, statOK)
-	if fs := s.free(); fs > quota {
-		t.Errorf("%d bytes are free", fs)
+	for size, want := range map[uint64][]status{
+		quota + 1: {statDQuot}, 1<<63 - 1: {statDQuot, statFBig, statInval}, 1 << 63: {statFBig, statInval}, 1<<64 - 1: {statFBig, statInval},
+	} {
+		_, err := s.nfs(procCreate, xdr{}.opaque(s.parts).str("big").u32(unchecked).sized(size))
+		wantStatus(t, fmt.Sprintf("CREATE of %d bytes", size), err, want...)
+		if free := s.free(); free != quota {
+			t.Errorf("%d bytes are free after CREATE of %d", free, size)
+		}
 	}
 }
 

@@ -187,7 +187,7 @@ func TestLengths(t *testing.T) {
 	shared := newWorld(t).start(roomy)
 	s := shared.site()
 	claims := []uint32{1<<32 - 1, 1<<32 - 4, 1 << 31, 1<<31 - 1, 16 << 20, 1<<20 + 1, 70_000, 1025, 401}
-	handle := xdr{}.opaque(s.parts)
+	handle := slices.Clip(xdr{}.opaque(s.parts))
 	file := must(s.create(s.parts, "lengths", unchecked))(t)
 	for what, make := range map[string]func(n uint32) call{
 		"credential":       func(n uint32) call { return call{auth: xdr{}.u32(1).claim(n, []byte("abcd")).u32(0).u32(0)} },
@@ -209,8 +209,8 @@ func TestLengths(t *testing.T) {
 		"path of MNT": func(n uint32) call {
 			return call{prog: progMount, proc: mountMnt, args: xdr{}.claim(n, []byte("/job-1"))}
 		},
-		"path of UMNT": func(n uint32) call {
-			return call{prog: progMount, proc: mountUmnt, args: xdr{}.claim(n, []byte("/job-1"))}
+		"path of LINK": func(n uint32) call {
+			return call{proc: procLink, args: xdr{}.opaque(file).raw(handle.claim(n, []byte("b"))...)}
 		},
 		"data of WRITE": func(n uint32) call {
 			return call{proc: procWrite, args: xdr{}.opaque(file).u64(0).u32(n).u32(0).claim(n, []byte("data"))}

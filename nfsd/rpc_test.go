@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"os"
 	"time"
@@ -68,8 +69,9 @@ type client struct {
 	buf  []byte // of the last reply: bodies are good until the next receive
 }
 
+// newClient begins with any number, as clients do: another that counts from the same one sends the same calls again.
 func newClient(conn net.Conn) *client {
-	return &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), xid: 1000}
+	return &client{conn: conn, in: bufio.NewReaderSize(conn, 64<<10), xid: rand.Uint32()}
 }
 
 // write sends any bytes.

@@ -121,7 +121,12 @@ func (x xdr) sattr(mode int32, size int64) xdr {
 	return x.u32(0).u32(0) // times
 }
 
-// A view3 reads XDR items one after another. After the first that is not there, all are zero and
+// sized appends an sattr3 that sets this size, and nothing else.
+func (x xdr) sized(size uint64) xdr {
+	return x.u32(0).u32(0).u32(0).u32(1).u64(size).u32(0).u32(0)
+}
+
+// A reading reads XDR items one after another. After the first that is not there, all are zero and
 // short is true.
 type reading struct {
 	b     []byte
