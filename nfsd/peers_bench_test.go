@@ -27,7 +27,6 @@ type measure struct {
 	peerName   string
 	limit      float64 // 0: none
 	most       bool    // the limit is from above
-	metric     string
 }
 
 func (m *measure) ratio() float64 {
