@@ -132,7 +132,7 @@ func (c *conn) turn() (more bool) {
 		if p := recover(); p != nil {
 			c.server.log.Error("nfsd: a call panicked; its connection is closed",
 				"identity", c.who.identity, "call", k.name(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.end()
+			c.close()
 			more = false
 		}
 		k.free()

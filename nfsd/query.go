@@ -120,15 +120,6 @@ func (k *call) lookup() nfs3.Status {
 
 // lookupName finds a name in the folder o.
 func (k *call) lookupName(o *object, name []byte, found *object) nfs3.Status {
-	switch string(name) {
-	case ".":
-		*found = *o
-		return nfs3.OK
-	case "..": // the root's parent is the root
-		found.dir = o.export.root
-		found.handle = k.dirHandle(o.export, o.export.root)
-		return nfs3.OK
-	}
 	if s := nfs3.NameStatus(name); s != nfs3.OK {
 		return s
 	}

@@ -60,7 +60,7 @@ func open(dir int, path string, flags int, mode, resolve uint64) (int, unix.Stat
 	var st unix.Stat_t
 	fd, err := openat2(dir, path, &how)
 	switch {
-	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EXDEV):
+	case errors.Is(err, unix.ELOOP), errors.Is(err, unix.ENXIO), errors.Is(err, unix.EXDEV), errors.Is(err, unix.EISDIR):
 		return -1, st, fmt.Errorf("open %s: %w", path, errNotRegular)
 	case err != nil:
 		return -1, st, fmt.Errorf("open %s: %w", path, err)
