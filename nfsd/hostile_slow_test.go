@@ -295,7 +295,7 @@ func TestMemoryUnderFloods(t *testing.T) {
 	for i := range 1500 {
 		w.put(fmt.Sprintf("parts/%s-%04d", strings.Repeat("long-", 40), i), nil)
 	}
-	c := w.startChild(childConfig{Identities: 16, Limits: nfsd.Limits{PerIdentity: 100}})
+	c := w.startChild(childConfig{Identities: 64})
 	s := c.site()
 	read := record(call{proc: procRead, args: readArgs(s.clip, 0, 1<<20)}.message())
 	list := record(call{proc: procReaddirplus, args: xdr{}.opaque(s.parts).u64(0).u64(0).u32(1 << 20).u32(1 << 20)}.message())
@@ -316,22 +316,23 @@ func TestMemoryUnderFloods(t *testing.T) {
 		{"fragments of nearly the largest record", bytes.Repeat(xdr{}.u32(4).raw(0, 0, 0, 0), 100_000)},
 		{"READs whose replies nobody takes", bytes.Repeat(read, 20)},
 		{"listings that nobody takes", bytes.Repeat(list, 20)},
-		{"a million bytes of LOOKUPs", bytes.Repeat(lookup, 5000)},
+		{"LOOKUPs whose replies nobody takes", bytes.Repeat(lookup, 1500)},
 		{"WRITEs that stop before the last byte", write[:len(write)-1]},
-		{"WRITEs, one after another", bytes.Repeat(write, 3)},
+		{"WRITEs, one after another", bytes.Repeat(write, 2)},
 		{"calls to remember", removes},
 		{"nothing", nil},
 	} {
-		const connections = 300
+		const connections, at = 500, 100 // nearly as many as are let in, and how many send at a time
 		conns := make([]*client, connections)
-		together(20, func(g int) {
-			for i := g; i < connections; i += 20 {
+		together(at, func(g int) {
+			for i := g; i < connections; i += at {
 				conn, err := net.DialTimeout("tcp", c.addr, patience)
 				if err != nil {
 					t.Error(err)
 					return
 				}
 				conns[i] = newClient(conn)
+				_ = conn.(*net.TCPConn).SetReadBuffer(4096)
 				_ = conn.SetWriteDeadline(time.Now().Add(soon)) // the server need not take all
 				_, _ = conn.Write(flood.sent)
 			}

@@ -87,6 +87,7 @@ type contest struct {
 	own, ownTLS, sendfile, rawTLS, gonfs, gonfsTLS, ganesha *peer
 	order                                                   []string
 	measures                                                map[string]*measure
+	turn                                                    int
 	files                                                   atomic.Int64
 }
 
@@ -115,38 +116,63 @@ func (t *contest) check(p *peer) {
 	}
 }
 
+// pair measures two peers, in each round the other one first.
+func (t *contest) pair(a, b *peer, f func(*peer) (float64, float64)) (a1, a2, b1, b2 float64) {
+	t.turn++
+	if t.turn%2 == 0 {
+		b1, b2 = f(b)
+		a1, a2 = f(a)
+		return
+	}
+	a1, a2 = f(a)
+	b1, b2 = f(b)
+	return
+}
+
+// rates is pair for what gives one number.
+func (t *contest) rates(a, b *peer, f func(*peer) float64) (float64, float64) {
+	x, _, y, _ := t.pair(a, b, func(p *peer) (float64, float64) { return f(p), 0 })
+	return x, y
+}
+
 func (t *contest) reads() {
 	const gib = 1 << 30
-	ours, cpu := t.sequential(t.own, 1, gib)
-	theirs, theirCPU := t.sequential(t.ganesha, 1, gib)
+	one := func(p *peer) (rate, cpu float64) { return t.sequential(p, 1, gib) }
+	part := func(p *peer) (rate, cpu float64) { return t.sequential(p, 1, gib/4) }
+	ours, cpu, theirs, theirCPU := t.pair(t.own, t.ganesha, one)
 	t.add("read, 1 stream", "MB/s", "read/ganesha", ours, t.ganesha, theirs, 1.0, false)
-	bare, _ := t.sequential(t.gonfs, 1, gib/4)
-	t.add("read, 1 stream", "MB/s", "read/gonfs", ours, t.gonfs, bare, 6, false)
-	stream, _ := t.stream(t.sendfile)
-	t.add("read, 1 stream", "MB/s", "read/sendfile", ours, t.sendfile, stream, 0, false)
 	t.add("server CPU", "s/GiB", "cpu/ganesha", cpu, t.ganesha, theirCPU, 0.9, true)
+	ours, _, theirs, _ = t.pair(t.own, t.gonfs, part)
+	t.add("read, 1 stream", "MB/s", "read/gonfs", ours, t.gonfs, theirs, 6, false)
+	ours, _ = one(t.own)
+	theirs, _ = t.stream(t.sendfile)
+	t.add("read, 1 stream", "MB/s", "read/sendfile", ours, t.sendfile, theirs, 0, false)
 
-	ours, cpu = t.sequential(t.ownTLS, 1, gib)
-	raw, rawCPU := t.stream(t.rawTLS)
-	t.add("read in mTLS", "MB/s", "mtls/raw", ours, t.rawTLS, raw, 0.75, false)
-	bare, _ = t.sequential(t.gonfsTLS, 1, gib/4)
-	t.add("read in mTLS", "MB/s", "mtls/gonfs", ours, t.gonfsTLS, bare, 3, false)
-	t.add("server CPU in mTLS", "s/GiB", "mtls-cpu/raw", cpu, t.rawTLS, rawCPU, 1.3, true)
+	ours, cpu = one(t.ownTLS)
+	theirs, theirCPU = t.stream(t.rawTLS)
+	t.add("read in mTLS", "MB/s", "mtls/raw", ours, t.rawTLS, theirs, 0.75, false)
+	t.add("server CPU in mTLS", "s/GiB", "mtls-cpu/raw", cpu, t.rawTLS, theirCPU, 1.3, true)
+	ours, _, theirs, _ = t.pair(t.ownTLS, t.gonfsTLS, part)
+	t.add("read in mTLS", "MB/s", "mtls/gonfs", ours, t.gonfsTLS, theirs, 3, false)
 
-	ours, _ = t.sequential(t.own, 8, gib)
-	theirs, _ = t.sequential(t.ganesha, 8, gib)
+	ours, _, theirs, _ = t.pair(t.own, t.ganesha, func(p *peer) (float64, float64) { return t.sequential(p, 8, gib) })
 	t.add("read, 8 streams", "MB/s", "read8/ganesha", ours, t.ganesha, theirs, 0.85, false)
 }
 
 func (t *contest) small() {
-	t.add("random 64 KiB", "op/s", "random/ganesha", t.random(t.own), t.ganesha, t.random(t.ganesha), 1.2, false)
-	t.add("LOOKUP", "op/s", "lookup/ganesha", t.lookups(t.own), t.ganesha, t.lookups(t.ganesha), 1.3, false)
-	ours, theirs := t.listing(t.own), t.listing(t.ganesha)
+	ours, theirs := t.rates(t.own, t.ganesha, t.random)
+	t.add("random 64 KiB", "op/s", "random/ganesha", ours, t.ganesha, theirs, 1.2, false)
+	ours, theirs = t.rates(t.own, t.ganesha, t.lookups)
+	t.add("LOOKUP", "op/s", "lookup/ganesha", ours, t.ganesha, theirs, 1.3, false)
+	ours, theirs = t.rates(t.own, t.ganesha, t.listing)
 	t.add("READDIRPLUS, 10k", "calls", "readdirplus/ganesha", ours, t.ganesha, theirs, 1.5, true)
 }
 
 func (t *contest) writes() {
-	t.add("WRITE and COMMIT", "MB/s", "write/ganesha", t.write(t.own), t.ganesha, t.write(t.ganesha), 0.9, false)
+	for range 3 { // the disk has moods
+		ours, theirs := t.rates(t.own, t.ganesha, t.write)
+		t.add("WRITE and COMMIT", "MB/s", "write/ganesha", ours, t.ganesha, theirs, 0.9, false)
+	}
 }
 
 // sequential reads from start to end, on so many connections a part of it each, 1 MiB × 8 in flight. It returns MB/s, and the
@@ -260,7 +286,7 @@ func (t *contest) listing(p *peer) float64 {
 // write writes a new file, 1 MiB × 8 in flight, commits it, and returns MB/s. The file is removed, and what the disk
 // still has to do is waited for.
 func (t *contest) write(p *peer) float64 {
-	const total, step = 128 << 20, 1 << 20
+	const total, step = 64 << 20, 1 << 20
 	c, dir := p.open(t.b, "out")
 	defer c.conn.Close()
 	name := fmt.Sprint("written-", t.files.Add(1))
