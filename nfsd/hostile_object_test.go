@@ -104,6 +104,30 @@ func TestHandlesAreLinuxSized(t *testing.T) { // its client reads no handle whos
 	}
 }
 
+func TestObjectsAreWhatTheySay(t *testing.T) {
+	w := newWorld(t).start(roomy)
+	s := w.site()
+	ids := map[uint64]string{}
+	for name, test := range map[string]struct {
+		handle []byte
+		kind   uint32
+		size   uint64 // of a file
+	}{
+		"root": {s.root, typeDir, 0}, "media": {s.media, typeDir, 0}, "parts": {s.parts, typeDir, 0},
+		"clip": {s.clip, typeRegular, uint64(len(w.clip))}, "part": {s.newFile("part", []byte("part")), typeRegular, 4},
+		"project": {must(s.lookup(s.root, "project.ove"))(t), typeRegular, 10},
+	} {
+		a := must(s.getattr(test.handle))(t)
+		if a.kind != test.kind || a.kind == typeRegular && a.size != test.size {
+			t.Errorf("%s: %+v", name, a)
+		}
+		if other := ids[a.fileid]; other != "" {
+			t.Errorf("%s and %s have one file number", name, other)
+		}
+		ids[a.fileid] = name
+	}
+}
+
 func TestHandlesThatWentStale(t *testing.T) {
 	other := func(w *world) *nfsd.Export {
 		return w.newExport(2, "job-2", &nfsd.Folder{Name: "parts", Path: w.path("outside")})
