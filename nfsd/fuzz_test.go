@@ -41,7 +41,7 @@ func (z *fuzzed) feed(t *testing.T, sent []byte, most int) (replies int) {
 	c := newClient(a)
 	for last := false; !last || replies < most; {
 		p, err := c.receive()
-		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) {
+		if errors.Is(err, io.EOF) || errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, io.ErrClosedPipe) {
 			break
 		}
 		if err != nil {
