@@ -139,9 +139,12 @@ func (t *contest) reads() {
 	const gib = 1 << 30
 	one := func(p *peer) (rate, cpu float64) { return t.sequential(p, 1, gib) }
 	part := func(p *peer) (rate, cpu float64) { return t.sequential(p, 1, gib/4) }
-	ours, cpu, theirs, theirCPU := t.pair(t.own, t.ganesha, one)
-	t.add("read, 1 stream", "MB/s", "read/ganesha", ours, t.ganesha, theirs, 1.0, false)
-	t.add("server CPU", "s/GiB", "cpu/ganesha", cpu, t.ganesha, theirCPU, 0.9, true)
+	var ours, cpu, theirs, theirCPU float64
+	for range 3 { // the limit is narrow
+		ours, cpu, theirs, theirCPU = t.pair(t.own, t.ganesha, one)
+		t.add("read, 1 stream", "MB/s", "read/ganesha", ours, t.ganesha, theirs, 1.0, false)
+		t.add("server CPU", "s/GiB", "cpu/ganesha", cpu, t.ganesha, theirCPU, 0.9, true)
+	}
 	ours, _, theirs, _ = t.pair(t.own, t.gonfs, part)
 	t.add("read, 1 stream", "MB/s", "read/gonfs", ours, t.gonfs, theirs, 6, false)
 	ours, _ = one(t.own)
