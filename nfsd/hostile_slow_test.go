@@ -133,6 +133,25 @@ func TestAFloodOfConnections(t *testing.T) {
 	}
 }
 
+func TestAFloodOfManyIdentities(t *testing.T) {
+	w := newWorld(t)
+	w.start(nfsd.Limits{Connections: 12, PerIdentity: 8})
+	served := 0
+	for i := range 3 {
+		name := fmt.Sprint("flooder-", i)
+		w.views[name] = w.views["worker"]
+		addr := w.as(name)
+		for range 8 {
+			if _, err := dialTo(t, addr).do(call{}); err == nil {
+				served++
+			}
+		}
+	}
+	if served != 12 {
+		t.Errorf("%d connections of three identities are served, want 12", served)
+	}
+}
+
 func TestStalledHandshakesDoNotKeepOthersOut(t *testing.T) {
 	farm := newAuthority(t)
 	w := newWorld(t).start(nfsd.Limits{Handshakes: 4, Handshake: soon, PerIdentity: 100})
