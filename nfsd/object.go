@@ -97,10 +97,10 @@ func (k *call) enterFolder(o *object) nfs3.Status {
 		return nfs3.Stale
 	}
 	if k.folders != nil {
-		k.server.folders.put(k.folders)
+		k.server.folders.Put(k.folders)
 		k.folders = nil
 	}
-	f, err := k.server.folders.get(o.export.parts)
+	f, err := k.server.folders.Get(o.export.parts.Path, o.export.parts.Quota, o.export.parts.mostFiles())
 	if err != nil {
 		k.server.log.Error("nfsd: a folder to write to cannot be opened", "export", o.export.name, "reason", err)
 		return missing(nfs3.StatusOf(err))

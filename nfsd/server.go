@@ -33,6 +33,7 @@ import (
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/handle"
+	"olive-distributed/nfsd/internal/parts"
 )
 
 // Protocol is the ALPN name under which nfsd is offered.
@@ -84,7 +85,7 @@ type Server struct {
 
 	front   *front.Front
 	files   disk.Cache
-	folders folders
+	folders parts.Set
 	calls   sync.Pool
 }
 
@@ -174,6 +175,6 @@ func (s *Server) Disconnect(identity string) { s.front.Disconnect(identity) }
 // Close closes the files that are kept open. Use it when nothing is served any more.
 func (s *Server) Close() error {
 	s.files.Clear()
-	s.folders.clear()
+	s.folders.Clear()
 	return nil
 }

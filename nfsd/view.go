@@ -66,6 +66,10 @@ type Folder struct {
 	Allow func(name string) bool
 }
 
+const defaultFiles = 10_000 // of a folder
+
+func (p *Folder) mostFiles() int { return cmp.Or(p.Files, defaultFiles) }
+
 // An Export is one tree that can be mounted: read-only files, and at most one folder to write to.
 // It is made by [NewExport] and never changes.
 type Export struct {

@@ -415,3 +415,34 @@ func TestManyThatComeAndGoLeaveNothing(t *testing.T) {
 		t.Errorf("the listing is %q", got)
 	}
 }
+
+func TestASetSharesFolders(t *testing.T) {
+	dir, err := filepath.EvalSymlinks(t.TempDir())
+	must(t, err)
+	path := filepath.Join(dir, "parts")
+	must(t, os.Mkdir(path, 0o700))
+	var set parts.Set
+	defer set.Clear()
+	a, err := set.Get(path, 1000, 10)
+	must(t, err)
+	b, err := set.Get(path, 1000, 10)
+	if err != nil || a != b {
+		t.Fatalf("the second is another one, %v", err)
+	}
+	must(t, os.Remove(path))
+	if _, err := set.Get(path, 1000, 10); !errors.Is(err, unix.ENOENT) {
+		t.Errorf("get a folder that was removed: %v", err)
+	}
+	must(t, os.Mkdir(path, 0o700))
+	c, err := set.Get(path, 1000, 10)
+	if err != nil || c == a {
+		t.Fatalf("the removed folder is given out, %v", err)
+	}
+	for _, f := range []*parts.Shared{a, b} {
+		if _, err := f.Stat(); !errors.Is(err, unix.ESTALE) {
+			t.Errorf("the removed folder, still in use: %v", err)
+		}
+		set.Put(f)
+	}
+	set.Put(c)
+}
