@@ -260,7 +260,7 @@ func (k *call) describeOpen(o *object) nfs3.Status {
 // is says whether st is of the file that the view means.
 func (f *file) is(st *unix.Stat_t) bool {
 	w := f.Was
-	return w == nil || w.Inode == st.Ino && w.Size == st.Size && (w.Device == 0 || w.Device == st.Dev) &&
+	return w == nil || w.Size == st.Size && (w.Inode == 0 || w.Inode == st.Ino) && (w.Device == 0 || w.Device == st.Dev) &&
 		w.Modified.Unix() == st.Mtim.Sec && int64(w.Modified.Nanosecond()) == st.Mtim.Nsec
 }
 

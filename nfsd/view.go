@@ -35,7 +35,8 @@ type File struct {
 	Was *Stamp
 }
 
-// A Stamp tells one content of a file from another.
+// A Stamp tells one content of a file from another. A device or inode of zero is not compared: devices can get
+// other numbers when the system starts again.
 type Stamp struct {
 	Device, Inode uint64
 	Size          int64 // bytes
