@@ -28,8 +28,6 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/handle"
@@ -81,7 +79,6 @@ type Server struct {
 	log      *slog.Logger
 	mint     *handle.Mint
 	verifier verifier
-	system   system
 
 	front   *front.Front
 	files   disk.Cache
@@ -100,9 +97,8 @@ func New(c Config) (*Server, error) {
 	c.Limits = c.Limits.withDefaults()
 	s := &Server{
 		conf: c, log: c.Log, mint: handle.NewMint(c.Key),
-		system: system{pwrite: unix.Pwrite, fdatasync: unix.Fdatasync, fsync: unix.Fsync},
-		files:  disk.Cache{Most: c.Limits.Descriptors},
-		calls:  sync.Pool{New: func() any { return &call{} }},
+		files: disk.Cache{Most: c.Limits.Descriptors},
+		calls: sync.Pool{New: func() any { return &call{} }},
 	}
 	s.front = front.New(c.Limits.ofFront(), c.Log, s.answer)
 	s.verifier.change()
