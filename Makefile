@@ -21,6 +21,10 @@ deps: ## install what rendering needs (Debian packages, as root)
 test-deps:
 	@packaging/deps.sh test
 
+.PHONY: bench-deps
+bench-deps:
+	@packaging/deps.sh bench
+
 .PHONY: build
 build: ## build the programs into bin/
 	@mkdir -p $(BIN)
@@ -33,7 +37,7 @@ test: test-deps ## install what tests need, then lint and run every test with th
 
 .PHONY: lint
 lint: test-deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
-	@out=$$(go tool gofumpt -l cmd daemon dbus packaging); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+	@out=$$(go tool gofumpt -l cmd daemon dbus nfsd packaging); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	@packaging/vulncheck.sh
@@ -41,14 +45,14 @@ lint: test-deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
 
 .PHONY: fmt
 fmt: ## format the Go code
-	go tool gofumpt -w cmd daemon dbus packaging
+	go tool gofumpt -w cmd daemon dbus nfsd packaging
 
 .PHONY: demo
 demo: deps build ## export the sample project on a local farm and say where the film is
 	@packaging/demo.sh
 
 .PHONY: bench
-bench: test-deps build ## measure speed against the peers that are installed
+bench: bench-deps build ## measure speed against the peers that are installed
 	@packaging/bench.sh
 
 .PHONY: package

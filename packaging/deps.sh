@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Installs Debian packages: what rendering needs, or, with the argument "test", what building the
-# packages and testing need too. Does nothing, and needs no network, when all are there.
+# packages and testing need too, or, with "bench", the peers to measure against as well. Does nothing, and
+# needs no network, when all are there.
 set -euo pipefail
 
 missing=()
@@ -15,7 +16,7 @@ need Xvfb xvfb
 if [ -z "$(fc-list ':family=DejaVu Sans:slant=110' file 2>/dev/null)" ]; then
 	missing+=(fonts-dejavu-core fonts-dejavu-extra)
 fi
-if [ "${1:-}" = test ]; then
+if [ "${1:-}" = test ] || [ "${1:-}" = bench ]; then
 	need gcc gcc
 	need shellcheck shellcheck
 	need git git
@@ -38,6 +39,12 @@ if [ "${1:-}" = test ]; then
 	need rpm rpm
 	need zsh zsh
 	need fish fish
+	need nfs-cat libnfs-utils
+fi
+if [ "${1:-}" = bench ]; then
+	need ganesha.nfsd nfs-ganesha
+	need unshare util-linux
+	ls /usr/lib/*/ganesha/libfsalvfs.so >/dev/null 2>&1 || missing+=(nfs-ganesha-vfs)
 fi
 [ ${#missing[@]} -eq 0 ] && exit 0
 
