@@ -2,6 +2,7 @@ package nfsd_test
 
 import (
 	"bytes"
+	"fmt"
 	"io/fs"
 	"net"
 	"os"
@@ -216,6 +217,29 @@ func TestHandlesThatWentStale(t *testing.T) {
 				return must(s.walk(root, "media", "clip.mov"))(s.t)
 			},
 			then: func(w *world) { w.views["worker"].exports.Store(&[]*nfsd.Export{w.export}) },
+		},
+		"a part has the inode of one that a client has removed": {
+			handle: func(s *site) []byte { return s.newFile("first", []byte("first")) },
+			then: func(w *world) {
+				ino, s := w.inode("parts/first"), w.site()
+				_, err := s.nfs(procRemove, xdr{}.opaque(s.parts).str("first"))
+				wantStatus(w.t, "REMOVE", err, statOK)
+				for i := 0; ; i++ {
+					name := fmt.Sprint("second-", i)
+					s.newFile(name, []byte("second"))
+					if w.inode("parts/"+name) == ino || i == 50 {
+						break
+					}
+				}
+			},
+		},
+		"the name of the part is no more allowed": {
+			handle: func(s *site) []byte { return s.newFile("mine", []byte("mine")) },
+			then: func(w *world) {
+				folder := w.folder()
+				folder.Allow = func(name string) bool { return name != "mine" }
+				w.views["worker"].exports.Store(&[]*nfsd.Export{w.newExport(1, "job-1", folder)})
+			},
 		},
 	} {
 		t.Run(name, func(t *testing.T) {

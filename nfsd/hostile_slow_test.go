@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"syscall"
@@ -129,6 +130,25 @@ func TestAFloodOfConnections(t *testing.T) {
 				return err == nil
 			})
 		})
+	}
+}
+
+func TestAFloodOfManyIdentities(t *testing.T) {
+	w := newWorld(t)
+	w.start(nfsd.Limits{Connections: 12, PerIdentity: 8})
+	served := 0
+	for i := range 3 {
+		name := fmt.Sprint("flooder-", i)
+		w.views[name] = w.views["worker"]
+		addr := w.as(name)
+		for range 8 {
+			if _, err := dialTo(t, addr).do(call{}); err == nil {
+				served++
+			}
+		}
+	}
+	if served != 12 {
+		t.Errorf("%d connections of three identities are served, want 12", served)
 	}
 }
 
@@ -351,4 +371,38 @@ func TestMemoryUnderFloods(t *testing.T) {
 	}
 	s.alive()
 	c.site().alive()
+}
+
+// TestMemoryUnderFloodsInTLS is the same with handshakes that stop, and with READs whose replies nobody takes.
+func TestMemoryUnderFloodsInTLS(t *testing.T) {
+	w := newWorld(t)
+	secure := saveTLS(t, w.dir)
+	c := w.startChild(childConfig{Secure: true, Identities: 64, Limits: nfsd.Limits{Handshake: time.Minute}})
+	open := func() net.Conn {
+		conn, err := net.DialTimeout("tcp", c.addr, patience)
+		if err != nil {
+			t.Error(err)
+			runtime.Goexit()
+		}
+		t.Cleanup(func() { conn.Close() })
+		return conn
+	}
+	reader := siteAt(t, newClient(tls.Client(open(), secure)))
+	reads := bytes.Repeat(record(call{proc: procRead, args: readArgs(reader.clip, 0, 1<<20)}.message()), 20)
+	together(20, func(int) {
+		for range 10 {
+			conn := open()
+			_ = conn.SetDeadline(time.Now().Add(20 * soon))
+			_, _ = tls.Client(conn, secure).Write(reads)
+		}
+	})
+	for range 300 { // 64 handshakes at a time are begun, the others wait
+		_, _ = open().Write([]byte{0x16, 3, 1, 2, 0, 1, 0, 1, 0xfc, 3, 3})
+	}
+	reader.alive()
+	if now := c.stats(); now.Peak > memoryLimit {
+		t.Errorf("the process has %d MB, and had %d MB", now.RSS>>20, now.Peak>>20)
+	} else {
+		t.Logf("%d MB, at most %d MB; %d goroutines", now.RSS>>20, now.Peak>>20, now.Goroutines)
+	}
 }

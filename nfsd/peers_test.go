@@ -101,7 +101,7 @@ func layOut(b *testing.B) (dir string, client *tls.Config) {
 func manyName(i int) string { return fmt.Sprintf("file-%05d", i) }
 
 // saveTLS puts an authority and a server's certificate into the folder, and returns a client's configuration.
-func saveTLS(b *testing.B, dir string) *tls.Config {
+func saveTLS(b testing.TB, dir string) *tls.Config {
 	b.Helper()
 	a := newAuthority(b)
 	server := a.sign(a.template("master"))

@@ -64,7 +64,7 @@ func (k *call) write() nfs3.Status {
 	case offset > fileMax-uint64(count):
 		return nfs3.FBig
 	}
-	if k.leads && how != nfs3.Unstable {
+	if k.Leads && how != nfs3.Unstable {
 		return later
 	}
 	verf := k.server.verifier.Load()
@@ -83,8 +83,8 @@ func (k *call) write() nfs3.Status {
 		return s
 	}
 	k.wcc()
-	k.out = xdr.Uint32(xdr.Uint32(k.out, uint32(n)), how)
-	k.out = xdr.Uint64(k.out, verf)
+	k.Out = xdr.Uint32(xdr.Uint32(k.Out, uint32(n)), how)
+	k.Out = xdr.Uint64(k.Out, verf)
 	return nfs3.OK
 }
 
@@ -125,7 +125,7 @@ func (k *call) sync(o *object, metadata bool) nfs3.Status {
 	})
 	if err != nil {
 		k.server.log.Error("nfsd: what a client wrote may be lost, it is told to write again: look after the disk",
-			"identity", k.who.identity, "export", o.export.name, "reason", err)
+			"identity", k.Identity(), "export", o.export.name, "reason", err)
 	}
 	return nfs3.StatusOf(err)
 }
@@ -149,7 +149,7 @@ func (k *call) commit() nfs3.Status {
 	}
 	verf := k.server.verifier.Load()
 	k.wcc()
-	k.out = xdr.Uint64(k.out, verf)
+	k.Out = xdr.Uint64(k.Out, verf)
 	return nfs3.OK
 }
 
