@@ -4,6 +4,7 @@ import (
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/nfs3"
+	"olive-distributed/nfsd/internal/parts"
 	"olive-distributed/nfsd/internal/rpc"
 	"olive-distributed/nfsd/internal/xdr"
 )
@@ -48,8 +49,8 @@ type call struct {
 	attr    nfs3.Attr // of the object that the call is about, for its reply
 	hasAttr bool
 
-	opened  *disk.Open  // in use until the call ends
-	folders *openFolder // likewise
+	opened  *disk.Open    // in use until the call ends
+	folders *parts.Shared // likewise
 }
 
 // release ends the use of what the call has opened.
@@ -59,7 +60,7 @@ func (k *call) release() {
 		k.opened = nil
 	}
 	if k.folders != nil {
-		k.server.folders.put(k.folders)
+		k.server.folders.Put(k.folders)
 		k.folders = nil
 	}
 }

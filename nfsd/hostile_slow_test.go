@@ -135,11 +135,13 @@ func TestAFloodOfConnections(t *testing.T) {
 
 func TestAFloodOfManyIdentities(t *testing.T) {
 	w := newWorld(t)
+	names := []string{"one", "two", "three"}
+	for _, name := range names {
+		w.views[name] = w.views["worker"]
+	}
 	w.start(nfsd.Limits{Connections: 12, PerIdentity: 8})
 	served := 0
-	for i := range 3 {
-		name := fmt.Sprint("flooder-", i)
-		w.views[name] = w.views["worker"]
+	for _, name := range names {
 		addr := w.as(name)
 		for range 8 {
 			if _, err := dialTo(t, addr).do(call{}); err == nil {

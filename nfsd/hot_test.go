@@ -125,11 +125,11 @@ func hotHandles(b *testing.B, s *Server, e *Export) (media, part handle.Handle) 
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := s.folders.get(e.parts)
+	f, err := s.folders.Get(e.parts.Path, e.parts.Quota, e.parts.mostFiles())
 	if err != nil {
 		b.Fatal(err)
 	}
-	defer s.folders.put(f)
+	defer s.folders.Put(f)
 	p, _, err := f.Create("part", parts.How{New: true})
 	if err != nil {
 		b.Fatal(err)

@@ -28,11 +28,10 @@ import (
 	"sync"
 	"time"
 
-	"golang.org/x/sys/unix"
-
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/handle"
+	"olive-distributed/nfsd/internal/parts"
 )
 
 // Protocol is the ALPN name under which nfsd is offered.
@@ -80,11 +79,10 @@ type Server struct {
 	log      *slog.Logger
 	mint     *handle.Mint
 	verifier verifier
-	system   system
 
 	front   *front.Front
 	files   disk.Cache
-	folders folders
+	folders parts.Set
 	calls   sync.Pool
 }
 
@@ -99,9 +97,8 @@ func New(c Config) (*Server, error) {
 	c.Limits = c.Limits.withDefaults()
 	s := &Server{
 		conf: c, log: c.Log, mint: handle.NewMint(c.Key),
-		system: system{pwrite: unix.Pwrite, fdatasync: unix.Fdatasync, fsync: unix.Fsync},
-		files:  disk.Cache{Most: c.Limits.Descriptors},
-		calls:  sync.Pool{New: func() any { return &call{} }},
+		files: disk.Cache{Most: c.Limits.Descriptors},
+		calls: sync.Pool{New: func() any { return &call{} }},
 	}
 	s.front = front.New(c.Limits.ofFront(), c.Log, s.answer)
 	s.verifier.change()
@@ -174,6 +171,6 @@ func (s *Server) Disconnect(identity string) { s.front.Disconnect(identity) }
 // Close closes the files that are kept open. Use it when nothing is served any more.
 func (s *Server) Close() error {
 	s.files.Clear()
-	s.folders.clear()
+	s.folders.Clear()
 	return nil
 }

@@ -5,6 +5,9 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
 )
 
 func TestAnExportThatCannotBe(t *testing.T) {
@@ -83,5 +86,32 @@ func TestSillyNames(t *testing.T) {
 		if got := silly(name); got != want {
 			t.Errorf("silly(%q) = %t, want %t", name, got, want)
 		}
+	}
+}
+
+func TestAFileIsWhatItWas(t *testing.T) {
+	is := unix.Stat_t{Dev: 1, Ino: 2, Size: 3, Mtim: unix.Timespec{Sec: 4, Nsec: 5}}
+	was := Stamp{Device: 1, Inode: 2, Size: 3, Modified: time.Unix(4, 5)}
+	for name, c := range map[string]struct {
+		change func(s *Stamp)
+		want   bool
+	}{
+		"nothing differs":            {func(*Stamp) {}, true},
+		"the device is not known":    {func(s *Stamp) { s.Device = 0 }, true},
+		"the inode is not known":     {func(s *Stamp) { s.Inode = 0 }, true},
+		"another device":             {func(s *Stamp) { s.Device = 9 }, false},
+		"another file":               {func(s *Stamp) { s.Inode = 9 }, false},
+		"another size":               {func(s *Stamp) { s.Size = 9 }, false},
+		"another second":             {func(s *Stamp) { s.Modified = time.Unix(9, 5) }, false},
+		"another part of the second": {func(s *Stamp) { s.Modified = time.Unix(4, 9) }, false},
+	} {
+		s := was
+		c.change(&s)
+		if got := (&file{File: File{Was: &s}}).is(&is); got != c.want {
+			t.Errorf("%s: %t, want %t", name, got, c.want)
+		}
+	}
+	if !(&file{}).is(&is) {
+		t.Error("without a stamp it is another file")
 	}
 }

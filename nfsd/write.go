@@ -27,13 +27,6 @@ func (v *verifier) change() {
 	}
 }
 
-// system is how files are written and synced: in tests, a disk that fails.
-type system struct {
-	pwrite    func(fd int, b []byte, offset int64) (int, error)
-	fdatasync func(fd int) error
-	fsync     func(fd int) error
-}
-
 // part reads a handle that must be of a part.
 func (k *call) part() (object, nfs3.Status) {
 	o, s := k.object()
@@ -96,7 +89,7 @@ func (k *call) writeAt(o *object, data []byte, offset int64) (n int, s nfs3.Stat
 	var err error
 	for n < len(data) && err == nil {
 		var m int
-		m, err = k.server.system.pwrite(o.fd, data[n:], offset+int64(n))
+		m, err = unix.Pwrite(o.fd, data[n:], offset+int64(n))
 		n += max(m, 0)
 		if err == unix.EINTR {
 			err = nil
@@ -112,9 +105,9 @@ func (k *call) writeAt(o *object, data []byte, offset int64) (n int, s nfs3.Stat
 // sync brings a part to the disk. After an error nobody knows what is there: all that was not synced must be
 // written again, in every part, as clients have one verifier for all.
 func (k *call) sync(o *object, metadata bool) nfs3.Status {
-	sync := k.server.system.fdatasync
+	sync := unix.Fdatasync
 	if metadata {
-		sync = k.server.system.fsync
+		sync = unix.Fsync
 	}
 	err := o.part.Sync(func() error {
 		err := sync(o.fd)
