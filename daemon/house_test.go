@@ -45,12 +45,10 @@ var mayImport = map[string][]string{
 	"daemon/worker/hours":         {},
 	"daemon/worker/machine":       {"daemon/media", "daemon/media/film", "daemon/media/probe"},
 	"daemon/systemd":              {},
-	"daemon/mounter":              {"dbus"},
 	"daemon/worker":               {"daemon/bus", "daemon/media", "daemon/media/film", "daemon/render"},
 	"daemon/master":               {"daemon/ove", "daemon/bus", "daemon/farm", "daemon/media", "daemon/media/film", "daemon/media/probe", "daemon/render", "daemon/worker"},
 	"cmd/olive-master":            {"daemon/bus", "daemon/bus/journal", "daemon/config", "daemon/control", "daemon/door", "daemon/farm", "daemon/master", "daemon/media", "daemon/media/film", "daemon/pki", "daemon/render", "daemon/render/builtin", "daemon/render/olive", "daemon/spool", "daemon/systemd", "daemon/worker", "daemon/worker/machine", "dbus"},
 	"cmd/olive-worker":            {"daemon/bus", "daemon/config", "daemon/media", "daemon/media/film", "daemon/pki", "daemon/render", "daemon/render/builtin", "daemon/render/olive", "daemon/systemd", "daemon/worker", "daemon/worker/hours", "daemon/worker/machine", "dbus"},
-	"cmd/olive-mounter":           {"daemon/config", "daemon/mounter", "daemon/systemd", "dbus"},
 	"cmd/olivectl":                {"daemon/ove", "daemon/farm", "daemon/media", "daemon/media/film", "daemon/render", "daemon/render/builtin", "daemon/render/olive", "daemon/control", "daemon/pki", "daemon/master", "daemon/worker"},
 	"daemon/render/raster/path":   {},
 	"daemon/render/text":          {"daemon/render/raster/path", "daemon/render/text/font", "daemon/render/text/hint", "daemon/render/text/html"},
@@ -69,6 +67,12 @@ var mayImport = map[string][]string{
 		"daemon/ove", "daemon/media", "daemon/media/film", "daemon/render", "daemon/render/audio", "daemon/render/raster",
 		"daemon/render/raster/path", "daemon/render/shader", "daemon/render/text", "daemon/render/text/font", "daemon/render/text/html",
 	},
+
+	"cmd/olive-mounter":            {"daemon/config", "daemon/mounter", "daemon/systemd", "dbus"},
+	"daemon/mounter":               {"dbus"},
+	"packaging/rig/vm":             {"packaging/rig", "packaging/rig/vm/guest"},
+	"packaging/rig/vm/guest":       {},
+	"packaging/rig/vm/guest/agent": {"packaging/rig/vm/guest"},
 }
 
 // pure are the rooms of rules: what they must not import, and why.

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/coreos/go-systemd/v22/unit"
+	"golang.org/x/sys/unix"
 
 	"olive-distributed/dbus"
 )
@@ -178,8 +179,9 @@ func (m *Mounter) Mounts(ctx context.Context) ([]dbus.Mount, error) {
 	return list, nil
 }
 
-// Sweep unmounts what was mounted for a worker that is no more; it does not wait for its master.
-// One mount that stays does not keep others; the error tells of each.
+// Sweep unmounts what was mounted for a worker that is no more, without waiting for its master, and removes
+// the folders that are left of mounts. It comes before any other call. One mount that stays does not keep others;
+// the error tells of each.
 func (m *Mounter) Sweep(ctx context.Context) error {
 	worker, err := m.systemd.Started(ctx)
 	if err != nil {
@@ -201,7 +203,22 @@ func (m *Mounter) Sweep(ctx context.Context) error {
 		}
 		m.log.Info("unmounted, for the worker that used it is no more", "mount", m.path(job))
 	}
-	return errors.Join(all...)
+	return errors.Join(append(all, m.tidy())...)
+}
+
+// tidy removes the empty folders of mounts that systemd has taken away by itself. One that is in use
+// cannot be removed.
+func (m *Mounter) tidy() error {
+	entries, err := os.ReadDir(m.folder)
+	if errors.Is(err, fs.ErrNotExist) {
+		return nil // which Mount tells
+	}
+	for _, e := range entries {
+		if jobForm.MatchString(e.Name()) {
+			_ = unix.Rmdir(m.path(e.Name()))
+		}
+	}
+	return err
 }
 
 // failed is an error that has no name of its own.

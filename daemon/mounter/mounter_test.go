@@ -332,6 +332,22 @@ func TestSweepTakesWhatEarlierWorkersHaveLeft(t *testing.T) {
 	}
 }
 
+func TestSweepRemovesEmptyFolders(t *testing.T) {
+	m, _, folder := world(t)
+	for _, name := range []string{"empty", "Not-a-job", "full/x"} {
+		if err := os.MkdirAll(folder+"/"+name, 0o755); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if err := m.Sweep(t.Context()); err != nil {
+		t.Error(err)
+	}
+	left, err := os.ReadDir(folder)
+	if fmt.Sprint(left) != "[d Not-a-job/ d full/]" || err != nil {
+		t.Errorf("left %v, %v", left, err)
+	}
+}
+
 func TestFoldersThatOthersCanChange(t *testing.T) {
 	for what, c := range map[string]struct {
 		spoil func(folder string) error

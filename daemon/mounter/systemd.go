@@ -86,7 +86,7 @@ func (s *Manager) Start(ctx context.Context, r Request) error {
 			property("StopPropagatedFrom", []string{worker}),
 			property("Before", []string{worker}),
 			// Whether the server will be there at the end is not known now, and cannot be said later: the
-			// mount is to go without asking it, and those who wait for it are to get an error.
+			// mount is to go without asking it, and calls that wait for it are to get an error.
 			property("LazyUnmount", true),
 			property("ForceUnmount", true),
 		}, done)

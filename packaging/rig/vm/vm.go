@@ -97,7 +97,7 @@ func (m *Machine) wake(ctx context.Context, o Options) error {
 	}
 	script := `hostname "$1"; echo "$1" >/etc/hostname
 ip link set lo up
-mkdir -p /rig; tar -C /rig -xf /dev/vdb; chown -R root:root /rig; cd /
+mkdir -p /rig; tar -C /rig -xf /dev/vdb; chown -R root:root /rig; chmod 755 /rig
 [ "$2" = 0 ] || { ip link set eth0 address 52:54:00:4d:31:$(printf %02x "$2"); ip addr add 10.77.49.$2/24 dev eth0; ip link set eth0 up; }`
 	_, err := m.Run(ctx, "sh", "-ec", script, "wake", m.Name, fmt.Sprint(o.Number))
 	return err

@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"os"
+	"os/exec"
 	"strings"
 	"testing"
 	"time"
@@ -14,8 +15,11 @@ import (
 // patience is long: other work on the machine must not fail a test.
 const patience = 5 * time.Minute
 
-// image is what all machines start from.
-var image *vm.Image
+// What every test needs, made once.
+var (
+	image *vm.Image
+	files string // folder of the package and of programs, which machines have as /rig
+)
 
 func TestMain(m *testing.M) {
 	code, err := prepared(m)
@@ -31,7 +35,30 @@ func prepared(m *testing.M) (int, error) {
 	if image, err = vm.Build(context.Background()); err != nil {
 		return 1, err
 	}
+	if files, err = os.MkdirTemp("", "olive-files-"); err != nil {
+		return 1, err
+	}
+	defer os.RemoveAll(files)
+	for _, args := range [][]string{
+		{"../../package.sh", "--version", version, "--arch", "amd64", "--format", "deb", files},
+		{"go", "-C", "testdata/nfs", "build", "-trimpath", "-o", files + "/nfs", "."},
+		{"cp", "-r", "../../demo", files + "/sample"},
+	} {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return 1, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+	}
 	return m.Run(), nil
+}
+
+const version = "0.0.1"
+
+// install installs the package.
+func (m *machine) install() {
+	m.t.Helper()
+	m.do("dpkg", "-i", "/rig/olive-distributed_"+version+"-1_amd64.deb")
 }
 
 // A machine is a virtual machine whose commands must work.
@@ -97,4 +124,19 @@ func (m *machine) until(what string, ok func() bool) {
 			m.t.Fatalf("%s: waited in vain for %s", m.Name, what)
 		}
 	}
+}
+
+// network is a wire that ends with the test.
+func network(t *testing.T) *vm.Network {
+	t.Helper()
+	n, err := vm.NewNetwork()
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := n.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return n
 }

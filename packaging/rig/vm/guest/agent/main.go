@@ -91,7 +91,7 @@ func warm() {
 	for _, args := range [][]string{{"systemctl", "start", "polkit"}, {"modprobe", "nfsv3"}} {
 		_ = exec.Command(args[0], args[1:]...).Run()
 	}
-	for _, pattern := range []string{"/usr/bin/*", "/usr/sbin/*", "/usr/lib/systemd/*", "/usr/lib/x86_64-linux-gnu/*.so*"} {
+	for _, pattern := range []string{"/usr/bin/*", "/usr/sbin/*", "/usr/lib/systemd/*", "/usr/lib/polkit-1/*"} {
 		files, _ := filepath.Glob(pattern)
 		for _, name := range files {
 			if f, err := os.Open(name); err == nil {
