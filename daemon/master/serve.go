@@ -160,10 +160,14 @@ func (m *Master) assign(now time.Time, name string) (*worker.Task, error) {
 	m.record(events)
 	j := m.jobs[a.ID.Job]
 	r, _ := m.farm.Range(a.ID)
+	part := j.partName(r, name)
+	if err := j.folder.openInbox(name); err != nil {
+		return nil, err
+	}
 	return &worker.Task{
 		Job: a.ID.Job, Range: a.ID.Range, Sound: a.Content == farm.Sound,
 		Span: render.Span{First: a.First, End: a.End}, Plan: j.Plan,
-		Part: filepath.Join(j.folder.dir, j.partName(r, name)),
+		Part: filepath.Join(j.folder.inbox(name), part), Share: m.shareOf(j, part),
 	}, nil
 }
 
@@ -222,7 +226,7 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 	if x.again {
 		return nil // and durable: expect has waited for that
 	}
-	path := filepath.Join(x.folder.dir, x.name)
+	path := x.folder.delivered(name, x.name, d.Part.SHA256)
 	verified, err := m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
 	if err == nil && verified.SHA256 != d.Part.SHA256 {
 		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", x.name)
@@ -234,6 +238,9 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 		os.Remove(path)
 		return m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
 	}
+	if verified.Path, err = x.folder.take(path, x.name, verified.SHA256); err != nil {
+		return m.Failed(ctx, name, t, worker.Failure{Reason: err.Error()})
+	}
 	_, err = ask(ctx, m, func(now time.Time) (struct{}, error) {
 		err := m.accept(now, name, rangeOf(t), x, verified)
 		if err == nil {
@@ -241,6 +248,9 @@ func (m *Master) Done(ctx context.Context, name string, t *worker.Task, d worker
 		}
 		return struct{}{}, err
 	})
+	if errors.Is(err, worker.ErrGone) {
+		os.Remove(verified.Path) // another worker was faster
+	}
 	return err
 }
 

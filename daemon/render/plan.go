@@ -43,6 +43,7 @@ type Medium struct {
 type Scene struct {
 	Plan     *Plan
 	Sequence *ove.Sequence
+	project  *ove.Project
 	paths    map[role]string
 }
 
@@ -139,7 +140,7 @@ func (p *Plan) Open() (*Scene, error) {
 	if digest != p.Digest {
 		return nil, fmt.Errorf("project %s has changed since its export began: start the export again", p.Project)
 	}
-	s := &Scene{Plan: p, paths: map[role]string{}}
+	s := &Scene{Plan: p, project: project, paths: map[role]string{}}
 	for _, seq := range project.Sequences {
 		if seq.ID == p.Sequence {
 			s.Sequence = seq
@@ -155,6 +156,16 @@ func (p *Plan) Open() (*Scene, error) {
 		s.paths[role{m.Footage, m.Proxy}] = m.Path
 	}
 	return s, nil
+}
+
+// Check looks whether the media are still what they were at submit.
+func (s *Scene) Check() error {
+	for _, m := range s.Plan.Media {
+		if err := m.check(s.project); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // check compares the medium's file with what it was at submit.
