@@ -18,11 +18,17 @@
 package nfsd
 
 import (
-	"context"
+	"cmp"
 	"errors"
 	"log/slog"
-	"net"
+	"sync"
 	"time"
+
+	"golang.org/x/sync/semaphore"
+	"golang.org/x/sys/unix"
+
+	"olive-distributed/nfsd/internal/disk"
+	"olive-distributed/nfsd/internal/handle"
 )
 
 // Protocol is the ALPN name under which nfsd is offered.
@@ -66,7 +72,20 @@ var ErrStranger = errors.New("nothing is shown to this identity")
 
 // A Server serves the views. Make it with [New], and let go of its descriptors with [Server.Close].
 type Server struct {
-	conf Config
+	conf     Config
+	log      *slog.Logger
+	mint     *handle.Mint
+	verifier verifier
+	system   system
+
+	clients clients
+	files   disk.Cache
+	folders folders
+
+	memory  *semaphore.Weighted // bytes of buffers
+	running *semaphore.Weighted // calls that may wait for a disk
+	pools   [len(classes)]sync.Pool
+	calls   sync.Pool
 }
 
 // New makes a server that serves nobody yet.
@@ -74,28 +93,44 @@ func New(c Config) (*Server, error) {
 	if c.Views == nil || len(c.Key) < 16 {
 		return nil, errors.New("nfsd: it needs Views and a Key of 16 bytes or more")
 	}
-	return &Server{conf: c}, nil
+	if c.Log == nil {
+		c.Log = slog.Default()
+	}
+	c.Limits = c.Limits.withDefaults()
+	s := &Server{
+		conf: c, log: c.Log, mint: handle.NewMint(c.Key),
+		system:  system{pwrite: unix.Pwrite, fdatasync: unix.Fdatasync, fsync: unix.Fsync},
+		clients: clients{limits: c.Limits, known: map[string]*client{}},
+		files:   disk.Cache{Most: c.Limits.Descriptors},
+		memory:  semaphore.NewWeighted(int64(c.Limits.Memory)),
+		running: semaphore.NewWeighted(callsAtATime),
+		calls:   sync.Pool{New: newCall},
+	}
+	s.verifier.change()
+	return s, nil
 }
 
-// ServeConn serves a connection whose other end is known to be identity, and returns when it is
-// over; it closes c. When ctx ends, calls that run are still answered, for [Limits].Drain at most. The
-// error is [ErrLimit] or [ErrStranger] when the connection was refused, else nil: how
-// clients leave is no error.
-func (s *Server) ServeConn(ctx context.Context, c net.Conn, identity string) error {
-	return errors.Join(ctx.Err(), c.Close())
+// withDefaults replaces what is zero, and what is too little to serve anybody.
+func (l Limits) withDefaults() Limits {
+	for value, standard := range map[*int]int{
+		&l.Connections: 512, &l.PerIdentity: 16, &l.Handshakes: 64, &l.InFlight: 16,
+		&l.Memory: 64 << 20, &l.Descriptors: 256,
+	} {
+		*value = cmp.Or(*value, standard)
+	}
+	for value, standard := range map[*time.Duration]time.Duration{
+		&l.Handshake: 5 * time.Second, &l.Record: 30 * time.Second, &l.Idle: 10 * time.Minute,
+		&l.Send: 30 * time.Second, &l.Drain: 10 * time.Second,
+	} {
+		*value = cmp.Or(*value, standard)
+	}
+	l.Memory = max(l.Memory, 4*recordMax)
+	return l
 }
-
-// Serve accepts connections until ctx ends, then drains them and returns nil. It owns l. A connection that is a
-// [*crypto/tls.Conn] first makes its handshake; then identify says who it is, within [Limits].Handshake for both. An
-// error of identify closes the connection. Serve returns an error only when l fails for good:
-// running out of descriptors is waited for.
-func (s *Server) Serve(ctx context.Context, l net.Listener, identify func(net.Conn) (string, error)) error {
-	return errors.Join(ctx.Err(), l.Close())
-}
-
-// Disconnect closes the connections of an identity, without waiting for calls that run. It does not keep it
-// from coming back: that is for the view and for who checks certificates.
-func (s *Server) Disconnect(identity string) {}
 
 // Close closes the files that are kept open. Use it when nothing is served any more.
-func (s *Server) Close() error { return nil }
+func (s *Server) Close() error {
+	s.files.Clear()
+	s.folders.clear()
+	return nil
+}

@@ -81,7 +81,6 @@ type Export struct {
 // A folder is a read-only folder: the root of an export or one below it.
 type folder struct {
 	object   uint64
-	parent   uint64 // object number, 0: it is the root
 	entries  []entry
 	byName   map[string]*entry
 	verifier uint64 // of its listing
@@ -152,7 +151,7 @@ func (e *Export) add(f File) error {
 		}
 		base = rest
 	}
-	it := &file{File: f, object: object("file", f.Name)}
+	it := &file{File: f, object: objectNumber("file", f.Name)}
 	if f.Path == "" {
 		it.generation = uint32(sum(f.Data))
 	}
@@ -171,7 +170,7 @@ func (e *Export) folder(name string) (*folder, error) {
 		}
 		return have.folder, nil
 	}
-	d := &folder{object: object("folder", name), byName: map[string]*entry{}}
+	d := &folder{object: objectNumber("folder", name), byName: map[string]*entry{}}
 	e.folders[d.object] = d
 	return d, e.root.add(entry{name: name, folder: d})
 }
@@ -210,9 +209,9 @@ func (d *folder) seal() {
 	d.verifier = h.Sum64()
 }
 
-// object is the number in handles of a name that the view made: the topmost bit tells it from the inode numbers
+// objectNumber is the number in handles of a name that the view made: the topmost bit tells it from the inode numbers
 // of parts.
-func object(kind, name string) uint64 {
+func objectNumber(kind, name string) uint64 {
 	return sum([]byte(kind+"/"+name)) | 1<<63
 }
 

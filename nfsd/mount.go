@@ -1,0 +1,73 @@
+package nfsd
+
+import (
+	"slices"
+	"strings"
+
+	"olive-distributed/nfsd/internal/handle"
+	"olive-distributed/nfsd/internal/nfs3"
+	"olive-distributed/nfsd/internal/rpc"
+	"olive-distributed/nfsd/internal/xdr"
+)
+
+// mountProcedures are those of the MOUNT protocol, version 3 (RFC 1813 appendix I), by their number.
+var mountProcedures = [...]procedure{
+	{name: "null", run: (*call).null, quick: true},
+	{name: "mount", run: (*call).mount, quick: true},
+	{name: "dump", run: (*call).dump, quick: true},
+	{name: "unmount", run: (*call).null, quick: true},
+	{name: "unmount all", run: (*call).null, quick: true},
+	{name: "export", run: (*call).exports, quick: true},
+}
+
+// null has nothing to do. What a client has mounted is not remembered, and so need not be forgotten.
+func (k *call) null() nfs3.Status {
+	k.out = k.out[:rpc.ReplyHeader]
+	return void
+}
+
+// mount gives the handle of an export's root. One that is not there is refused as one that may not be seen.
+func (k *call) mount() nfs3.Status {
+	path := k.Args.Opaque(len(k.Args.Rest()))
+	if !k.Args.OK() {
+		return garbage
+	}
+	if len(path) > nfs3.PathMax {
+		return nfs3.NameTooLong
+	}
+	name := strings.Trim(string(path), "/")
+	all := k.view.Exports()
+	i := slices.IndexFunc(all, func(e *Export) bool { return e.name == name })
+	if i < 0 {
+		return nfs3.Acces
+	}
+	root := k.server.mint.Make(handle.ID{Export: all[i].id, Kind: handle.Root})
+	k.out = xdr.Opaque(k.out, root[:])
+	for _, v := range [...]uint32{2, rpc.AuthSys, rpc.AuthNone} {
+		k.out = xdr.Uint32(k.out, v)
+	}
+	return nfs3.OK
+}
+
+// dump lists who has mounted what: that is nobody's business.
+func (k *call) dump() nfs3.Status {
+	k.out = xdr.Bool(k.out[:rpc.ReplyHeader], false)
+	return void
+}
+
+// exports lists what the identity can mount; as much as goes into a reply.
+func (k *call) exports() nfs3.Status {
+	if s := k.grow(headRoom + mediumIO); s != nfs3.OK {
+		return s
+	}
+	k.out = k.out[:rpc.ReplyHeader]
+	for _, e := range k.view.Exports() {
+		if len(k.out)+nfs3.NameMax+32 > cap(k.out) {
+			break
+		}
+		k.out = xdr.Opaque(xdr.Bool(k.out, true), "/"+e.name)
+		k.out = xdr.Bool(k.out, false) // no groups: it is for everybody who sees it
+	}
+	k.out = xdr.Bool(k.out, false)
+	return void
+}

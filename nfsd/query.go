@@ -1,0 +1,278 @@
+package nfsd
+
+import (
+	"golang.org/x/sys/unix"
+
+	"olive-distributed/nfsd/internal/disk"
+	"olive-distributed/nfsd/internal/handle"
+	"olive-distributed/nfsd/internal/nfs3"
+	"olive-distributed/nfsd/internal/xdr"
+)
+
+// nfsProcedures are those of NFS version 3 (RFC 1813 §3.3), by their number.
+var nfsProcedures = [nfs3.Procs]procedure{
+	{name: "null", run: (*call).null, quick: true},
+	{name: "getattr", run: (*call).getAttr, fail: bare, quick: true},
+	{name: "setattr", run: (*call).setAttr, fail: wcc, once: true},
+	{name: "lookup", run: (*call).lookup, fail: postOp, quick: true},
+	{name: "access", run: (*call).access, fail: postOp, quick: true},
+	{name: "readlink", run: (*call).readLink, fail: postOp, quick: true},
+	{name: "read", run: (*call).read, fail: postOp},
+	{name: "write", run: (*call).write, fail: wcc},
+	{name: "create", run: (*call).create, fail: wcc, once: true},
+	{name: "mkdir", run: (*call).refuse, fail: wcc, quick: true},
+	{name: "symlink", run: (*call).refuse, fail: wcc, quick: true},
+	{name: "mknod", run: (*call).refuse, fail: wcc, quick: true},
+	{name: "remove", run: (*call).remove, fail: wcc, once: true},
+	{name: "rmdir", run: (*call).refuse, fail: wcc, quick: true},
+	{name: "rename", run: (*call).rename, fail: wccTwo, once: true},
+	{name: "link", run: (*call).refuse, fail: linkWCC, quick: true},
+	{name: "readdir", run: (*call).readDir, fail: postOp},
+	{name: "readdirplus", run: (*call).readDirPlus, fail: postOp},
+	{name: "fsstat", run: (*call).fsStat, fail: postOp, quick: true},
+	{name: "fsinfo", run: (*call).fsInfo, fail: postOp, quick: true},
+	{name: "pathconf", run: (*call).pathConf, fail: postOp, quick: true},
+	{name: "commit", run: (*call).commit, fail: wcc},
+}
+
+// refuse answers what nobody can do here: folders, links and devices are not made.
+func (k *call) refuse() nfs3.Status {
+	if _, s := k.object(); s != nfs3.OK {
+		return s
+	}
+	return nfs3.NotSupp
+}
+
+func (k *call) getAttr() nfs3.Status {
+	if _, s := k.object(); s != nfs3.OK {
+		return s
+	}
+	k.out = k.attr.Append(k.out)
+	return nfs3.OK
+}
+
+func (k *call) access() nfs3.Status {
+	o, s := k.object()
+	asked := k.Args.Uint32()
+	if s == nfs3.OK && !k.Args.OK() {
+		s = garbage
+	}
+	if s != nfs3.OK {
+		return s
+	}
+	var may uint32
+	switch {
+	case o.dir != nil:
+		may = nfs3.AccessRead | nfs3.AccessLookup
+	case o.file != nil:
+		may = nfs3.AccessRead
+	case o.part != nil:
+		may = nfs3.AccessRead | nfs3.AccessModify | nfs3.AccessExtend
+	default:
+		may = nfs3.AccessRead | nfs3.AccessLookup | nfs3.AccessModify | nfs3.AccessExtend | nfs3.AccessDelete
+	}
+	k.postOp()
+	k.out = xdr.Uint32(k.out, asked&may)
+	return nfs3.OK
+}
+
+// readLink has no link to read.
+func (k *call) readLink() nfs3.Status {
+	if _, s := k.object(); s != nfs3.OK {
+		return s
+	}
+	return nfs3.Inval
+}
+
+// lookup finds a name in a folder.
+func (k *call) lookup() nfs3.Status {
+	o, s := k.object()
+	name := k.Args.Opaque(len(k.Args.Rest()))
+	switch {
+	case s == nfs3.OK && !k.Args.OK():
+		return garbage
+	case s != nfs3.OK:
+		return s
+	case o.dir == nil && (o.folder == nil || o.part != nil):
+		return nfs3.NotDir
+	}
+	dir, dirKnown := k.attr, k.hasAttr
+	found := object{export: o.export, fd: -1}
+	s = k.lookupName(&o, name, &found)
+	if s == nfs3.OK {
+		s = k.describe(&found)
+	}
+	if s == nfs3.Stale && found.file != nil { // another file may lie there since it was opened
+		if s = k.lookupFile(found.file, &found); s == nfs3.OK {
+			s = k.describe(&found)
+		}
+	}
+	attr := k.attr
+	k.attr, k.hasAttr = dir, dirKnown
+	if s != nfs3.OK {
+		return s
+	}
+	k.out = xdr.Opaque(k.out, found.handle[:])
+	k.out = nfs3.AppendPostOp(k.out, &attr)
+	k.postOp()
+	return nfs3.OK
+}
+
+// lookupName finds a name in the folder o.
+func (k *call) lookupName(o *object, name []byte, found *object) nfs3.Status {
+	switch string(name) {
+	case ".":
+		*found = *o
+		return nfs3.OK
+	case "..": // the root's parent is the root
+		found.dir = o.export.root
+		found.handle = k.dirHandle(o.export, o.export.root)
+		return nfs3.OK
+	}
+	if s := nfs3.NameStatus(name); s != nfs3.OK {
+		return s
+	}
+	if o.folder != nil {
+		return k.lookupPart(o, string(name), found)
+	}
+	it, ok := o.dir.byName[string(name)]
+	switch {
+	case !ok:
+		return nfs3.NoEnt
+	case it.folder != nil:
+		found.dir, found.handle = it.folder, k.dirHandle(o.export, it.folder)
+		return nfs3.OK
+	case it.parts != nil:
+		found.handle = k.folderHandle(o.export)
+		return k.enterFolder(found)
+	}
+	return k.lookupFile(it.file, found)
+}
+
+func (k *call) lookupFile(f *file, found *object) (s nfs3.Status) {
+	found.file = f
+	if f.Path == "" {
+		found.handle = k.dataHandle(found.export, f)
+		return nfs3.OK
+	}
+	if found.handle, s = k.openFile(found.export, f); s == nfs3.OK {
+		found.fd = k.opened.FD
+	}
+	return s
+}
+
+func (k *call) lookupPart(o *object, name string, found *object) nfs3.Status {
+	if !allowed(o.export.parts, name) {
+		return nfs3.NoEnt
+	}
+	p, _, err := o.folder.Lookup(name)
+	if err != nil {
+		return nfs3.StatusOf(err)
+	}
+	found.folder, found.part = o.folder, p
+	found.handle = k.partHandle(o.export, p)
+	if s := k.openPart(found); s != nfs3.Stale {
+		return s
+	}
+	return nfs3.NoEnt // it went in between
+}
+
+func (k *call) dirHandle(e *Export, d *folder) handle.Handle {
+	if d == e.root {
+		return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Root})
+	}
+	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Dir, Object: d.object})
+}
+
+func (k *call) folderHandle(e *Export) handle.Handle {
+	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Folder})
+}
+
+func (k *call) dataHandle(e *Export, f *file) handle.Handle {
+	return k.server.mint.Make(handle.ID{
+		Export: e.id, Kind: handle.File, Object: f.object, Generation: f.generation & handle.GenerationMask,
+	})
+}
+
+// fileHandle is the handle and description of what lies at f's path now, without opening it.
+func (k *call) fileHandle(e *Export, f *file) (h handle.Handle, st unix.Stat_t, err error) {
+	if st, err = disk.Stat(unix.AT_FDCWD, f.Path); err != nil {
+		return h, st, err
+	}
+	if !disk.Regular(&st) || !f.is(&st) {
+		return h, st, unix.ESTALE
+	}
+	gen, err := disk.Generation(unix.AT_FDCWD, f.Path, &st)
+	if err != nil {
+		return h, st, err
+	}
+	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.File, Generation: gen, Object: f.object}), st, nil
+}
+
+// fsStat says how much room there is: in the folder to write to.
+func (k *call) fsStat() nfs3.Status {
+	o, s := k.object()
+	if s != nfs3.OK {
+		return s
+	}
+	var bytes, free, files, freeFiles uint64
+	if p := o.export.parts; p != nil {
+		if o.folder == nil {
+			if s := k.enterFolder(&o); s != nfs3.OK {
+				return s
+			}
+		}
+		st, err := o.folder.Disk()
+		if err != nil {
+			return nfs3.StatusOf(err)
+		}
+		used, has := o.folder.Usage()
+		bytes, free = st.Blocks*uint64(st.Bsize), st.Bavail*uint64(st.Bsize)
+		if p.Quota > 0 {
+			bytes, free = uint64(p.Quota), min(free, uint64(max(0, p.Quota-used)))
+		}
+		files = uint64(p.mostFiles())
+		freeFiles = uint64(max(0, p.mostFiles()-has))
+	}
+	k.postOp()
+	for _, v := range [...]uint64{bytes, free, free, files, freeFiles, freeFiles} {
+		k.out = xdr.Uint64(k.out, v)
+	}
+	k.out = xdr.Uint32(k.out, 0) // it may change at any time
+	return nfs3.OK
+}
+
+func (k *call) fsInfo() nfs3.Status {
+	if _, s := k.object(); s != nfs3.OK {
+		return s
+	}
+	k.postOp()
+	for _, v := range [...]uint32{
+		ioMax, ioMax, 4096, // READ: most, best, multiple of
+		ioMax, ioMax, 4096, // WRITE
+		mediumIO, // READDIR
+	} {
+		k.out = xdr.Uint32(k.out, v)
+	}
+	k.out = xdr.Uint64(k.out, fileMax)
+	k.out = xdr.Uint32(xdr.Uint32(k.out, 0), 1) // times are kept to the nanosecond
+	k.out = xdr.Uint32(k.out, nfs3.FSProperties)
+	return nfs3.OK
+}
+
+func (k *call) pathConf() nfs3.Status {
+	if _, s := k.object(); s != nfs3.OK {
+		return s
+	}
+	k.postOp()
+	k.out = xdr.Uint32(xdr.Uint32(k.out, 1), nfs3.NameMax)
+	for _, v := range [...]bool{
+		true,  // longer names are an error
+		true,  // owners cannot be changed
+		false, // case matters
+		true,  // and is kept
+	} {
+		k.out = xdr.Bool(k.out, v)
+	}
+	return nfs3.OK
+}
