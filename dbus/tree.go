@@ -76,10 +76,7 @@ func (s *service) children(ctx context.Context, o *object) ([]string, error) {
 	if err != nil {
 		return nil, err
 	}
-	paths := []godbus.ObjectPath{masterPath + "/job", masterPath + "/worker"}
-	if !s.isMaster() {
-		paths = []godbus.ObjectPath{workerPath}
-	}
+	paths := s.places()
 	for _, m := range all {
 		paths = append(paths, m.path)
 	}
@@ -94,7 +91,16 @@ func (s *service) children(ctx context.Context, o *object) ([]string, error) {
 	return slices.Compact(names), nil
 }
 
-func (s *service) isMaster() bool { return s.spec.interfaces[managerInterface] != nil }
+// places are the nodes that are always there.
+func (s *service) places() []godbus.ObjectPath {
+	switch {
+	case s.spec.interfaces[managerInterface] != nil:
+		return []godbus.ObjectPath{masterPath + "/job", masterPath + "/worker"}
+	case s.spec.interfaces[mounterInterface] != nil:
+		return []godbus.ObjectPath{mounterPath}
+	}
+	return []godbus.ObjectPath{workerPath}
+}
 
 // shown is the object of a call about the properties of an interface.
 func (s *service) shown(ctx context.Context, c *call) (*object, error) {
