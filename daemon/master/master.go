@@ -102,7 +102,7 @@ type Master struct {
 func New(cfg Config) (*Master, error) {
 	m := &Master{
 		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
-		farm: cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{}, boot: bootID(),
+		farm: cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{}, boot: worker.BootID(),
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)

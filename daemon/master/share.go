@@ -158,12 +158,3 @@ func (m *Master) grant(name string, id farm.RangeID) {
 		ID: id, Sound: r.Content == farm.Sound, Len: r.End - r.First, Names: []string{part, worker.DraftName(part, name)},
 	})
 }
-
-// bootID tells this run of this machine's kernel from all others.
-func bootID() string {
-	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
-	if err != nil {
-		return ""
-	}
-	return string(id[:max(0, len(id)-1)])
-}

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -35,6 +36,15 @@ type Files interface {
 	Reach(ctx context.Context, t *Task) (here *Task, done func(), err error)
 	// Abandon lets calls that hang in the task's files fail.
 	Abandon(t *Task)
+}
+
+// BootID tells this run of this machine's kernel from all others; "" where it is not known.
+func BootID() string {
+	id, err := os.ReadFile("/proc/sys/kernel/random/boot_id")
+	if err != nil {
+		return ""
+	}
+	return strings.TrimSpace(string(id))
 }
 
 // DraftName is the name of the file that becomes a part when it is right.
