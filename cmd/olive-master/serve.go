@@ -26,10 +26,12 @@ import (
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/render/olive"
+	"olive-distributed/daemon/share"
 	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/machine"
 	"olive-distributed/dbus"
+	"olive-distributed/nfsd"
 )
 
 // farewell is how long what is under way may take when the master ends.
@@ -46,6 +48,8 @@ type daemon struct {
 	library   *media.Library
 	master    *master.Master
 	bus       *bus.Server
+	shares    *share.Shares // nil: workers elsewhere see nothing
+	nfs       *nfsd.Server  // likewise
 	door      *door.Door
 	service   atomic.Pointer[dbus.MasterService] // nil: not on a bus
 }
@@ -106,11 +110,14 @@ func (d *daemon) open(ctx context.Context) (err error) {
 		return err
 	}
 	d.library = media.NewLibrary(filepath.Join(d.cfg.State, "media"))
+	if err := d.openShares(); err != nil {
+		return err
+	}
 	engine := builtin.New(d.library, runtime.GOMAXPROCS(0))
 	d.master, err = master.New(master.Config{
 		Library: d.library, Engine: engine, More: []render.Engine{olive.New(engine, olive.Options{})}, Folder: filepath.Join(d.cfg.State, "jobs"), Policy: policy,
 		Journal: d.journal, Farm: state, Keep: keepOf(d.cfg),
-		Encoders: d.encoders(ctx), Observe: d.observe, Ended: d.door.Ended, Stop: d.stopWorker,
+		Encoders: d.encoders(ctx), Observe: d.observe, Ended: d.door.Ended, Stop: d.stopWorker, Shares: d.shares,
 	})
 	if err != nil {
 		return err
@@ -121,10 +128,14 @@ func (d *daemon) open(ctx context.Context) (err error) {
 
 // busConfig says who answers what.
 func (d *daemon) busConfig() bus.Config {
+	services := map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log))}}
+	if d.nfs != nil {
+		services[nfsd.Protocol] = bus.Service{Serve: d.serveFiles}
+	}
 	return bus.Config{
 		TLS: d.authority.ServerConfig(time.Now), Identify: pki.Identify, Log: d.log,
 		Limits:   bus.Limits{Connections: d.cfg.Limits.Connections},
-		Services: map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log))}},
+		Services: services,
 		Handlers: d.master.Handlers(), Codes: worker.Codes(),
 	}
 }
@@ -188,6 +199,11 @@ func (d *daemon) close() {
 	if d.journal != nil {
 		if err := d.journal.Close(ctx); err != nil {
 			d.log.Error("close the journal", "error", err)
+		}
+	}
+	if d.nfs != nil {
+		if err := d.nfs.Close(); err != nil {
+			d.log.Warn("close the files of workers elsewhere", "error", err)
 		}
 	}
 	if d.library != nil {

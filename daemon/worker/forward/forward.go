@@ -31,7 +31,7 @@ import (
 
 // Config of a [Forwarder]. Dial is required.
 type Config struct {
-	// Dial connects to the master, see [Dialer]. It is called again until it succeeds.
+	// Dial connects to the master, see [Dialer.Dial]. It is called again until it succeeds.
 	Dial func(ctx context.Context) (net.Conn, error)
 	// Allow says who may connect, by his address. nil: [Privileged].
 	Allow       func(net.Addr) bool

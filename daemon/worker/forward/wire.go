@@ -2,6 +2,7 @@ package forward
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"fmt"
@@ -15,42 +16,45 @@ import (
 // bufferSize is how much is copied at once: a quarter of what the kernel asks for in a READ.
 const bufferSize = 256 << 10
 
-// A master that does not acknowledge what was sent, or a sign of life, for so long is gone.
 const (
 	silence  = 20 * time.Second
-	keepIdle = 10 * time.Second
-	keepTick = 5 * time.Second
 	dialTime = 10 * time.Second
 )
 
-// Dialer returns a way to a service of the master at addr (host:port).
-func Dialer(addr string, conf *tls.Config) func(context.Context) (net.Conn, error) {
-	return func(ctx context.Context) (net.Conn, error) {
-		ctx, cancel := context.WithTimeout(ctx, dialTime)
-		defer cancel()
-		d := net.Dialer{KeepAliveConfig: net.KeepAliveConfig{Enable: true, Idle: keepIdle, Interval: keepTick, Count: 2}}
-		raw, err := d.DialContext(ctx, "tcp", addr)
-		if err != nil {
-			return nil, err
-		}
-		w := newWire(raw)
-		c := tls.Client(w, conf)
-		if err := c.HandshakeContext(ctx); err != nil {
-			hangUp(raw)
-			return nil, fmt.Errorf("shake hands with the master at %s: %w", addr, err)
-		}
-		if tcp, ok := raw.(*net.TCPConn); ok {
-			impatient(tcp)
-		}
-		return &link{c, w}, nil
+// A Dialer is a way to a service of the master.
+type Dialer struct {
+	Addr    string // host:port
+	TLS     *tls.Config
+	Silence time.Duration // after which a master that does not acknowledge anything is gone, whole seconds; 0: 20 s
+}
+
+// Dial connects.
+func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	quiet := cmp.Or(d.Silence, silence)
+	alive := net.KeepAliveConfig{Enable: true, Idle: max(quiet/2, time.Second), Interval: max(quiet/4, time.Second), Count: 2}
+	raw, err := (&net.Dialer{KeepAliveConfig: alive}).DialContext(ctx, "tcp", d.Addr)
+	if err != nil {
+		return nil, err
 	}
+	w := newWire(raw)
+	c := tls.Client(w, d.TLS)
+	if err := c.HandshakeContext(ctx); err != nil {
+		hangUp(raw)
+		return nil, fmt.Errorf("shake hands with the master at %s: %w", d.Addr, err)
+	}
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		impatient(tcp, quiet)
+	}
+	return &link{c, w}, nil
 }
 
 // impatient ends a connection whose other end does not acknowledge what was sent.
-func impatient(c *net.TCPConn) {
+func impatient(c *net.TCPConn, quiet time.Duration) {
 	if raw, err := c.SyscallConn(); err == nil {
 		_ = raw.Control(func(fd uintptr) {
-			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(silence/time.Millisecond))
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(quiet/time.Millisecond))
 		})
 	}
 }
