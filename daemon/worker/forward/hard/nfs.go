@@ -158,15 +158,28 @@ func (c *Client) Create(ctx context.Context, dir Handle, name string) (Handle, e
 	return r.opaque(), r.err
 }
 
-// Write writes data; it is durable when Write returns.
+// Write writes all of the data; it is durable when Write returns.
 func (c *Client) Write(ctx context.Context, file Handle, offset int64, data []byte) error {
-	args := binary.BigEndian.AppendUint64(opaque(nil, file), uint64(offset))
-	args = append(args, words(uint32(len(data)), 2)...) // FILE_SYNC
-	r, err := c.nfs(ctx, 7, opaque(args, data))
-	if err != nil {
-		return err
+	for {
+		args := binary.BigEndian.AppendUint64(opaque(nil, file), uint64(offset))
+		args = append(args, words(uint32(len(data)), 2)...) // FILE_SYNC
+		r, err := c.nfs(ctx, 7, opaque(args, data))
+		if err != nil {
+			return err
+		}
+		if r.word() != 0 {
+			r.skip(24) // what the file was before
+		}
+		r.attributes()
+		n := int(r.word())
+		if r.err == nil && n > len(data) {
+			r.err = errors.New("more was written than there is")
+		}
+		if r.err != nil || n == len(data) {
+			return r.err
+		}
+		offset, data = offset+int64(n), data[n:]
 	}
-	return r.err
 }
 
 // Remove removes a file.
