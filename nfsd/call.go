@@ -7,14 +7,11 @@ import (
 	"olive-distributed/nfsd/internal/xdr"
 )
 
-// callsAtATime is how many calls that may wait for a disk run in all; each may take a thread. One identity gets
-// a quarter of them.
-const callsAtATime = 1024
-
 // Answers of procedures that are not statuses of the protocol.
 const (
 	garbage nfs3.Status = 1<<32 - 1 - iota // the arguments cannot be read
 	lost                                   // there is nobody to answer any more
+	later                                  // it would take the leader too long
 	void                                   // the results have no status
 )
 
@@ -37,7 +34,7 @@ type procedure struct {
 	run  func(k *call) nfs3.Status
 	fail shape
 
-	quick bool // it takes no longer than handing it over would
+	quick bool // the leader runs it: it takes no longer than handing it over would, or it answers later
 	once  bool // it must not be done twice
 }
 
@@ -46,7 +43,7 @@ type call struct {
 	*conn
 	rpc.Call
 	record buffer // what Args are in
-	size   int    // of the arguments
+	leads  bool   // the leader runs it
 
 	out     []byte // the reply so far
 	outRoom buffer
@@ -112,84 +109,87 @@ func (k *call) quick() bool {
 	if k.Denial != 0 || k.Vers != nfs3.Version {
 		return true
 	}
-	if k.Prog == nfs3.Program && k.Proc == nfs3.ProcRead {
-		return k.smallRead()
-	}
 	p := k.procedure()
 	return p == nil || p.quick
 }
 
-// answerInTurn answers a call that may take its time, when there are not too many of them.
-func (k *call) answerInTurn() {
-	if k.who.calls.Acquire(k.ctx, 1) != nil {
-		return
+// lead answers a call as the leader; false: it would take too long.
+func (k *call) lead() bool {
+	args := k.Args
+	k.leads = true
+	defer func() { k.leads = false }()
+	if k.answer(k.hold) != later {
+		return true
 	}
-	defer k.who.calls.Release(1)
-	if k.server.running.Acquire(k.ctx, 1) != nil {
-		return
-	}
-	defer k.server.running.Release(1)
-	k.answer()
+	k.Args = args
+	k.outRoom.put()
+	k.release()
+	return false
 }
 
-// answer sends the reply.
-func (k *call) answer() {
+// answer makes the reply and sends it. It returns OK, lost or later.
+func (k *call) answer(send func([]byte)) nfs3.Status {
 	room, err := k.memory.get(k.ctx, smallSize)
 	if err != nil {
-		return
+		return lost
 	}
 	k.outRoom, k.out = room, (*room.b)[:0]
-	if k.reply() {
-		k.send(k.out)
+	s := k.reply()
+	if s == nfs3.OK {
+		send(rpc.Seal(k.out))
 	}
+	return s
 }
 
-// reply makes the reply in k.out; false: there is none.
-func (k *call) reply() bool {
+// reply makes the reply in k.out. It returns OK, lost or later.
+func (k *call) reply() nfs3.Status {
 	switch {
 	case k.Denial != 0:
 		k.out = rpc.AppendDenied(k.out, k.XID, k.Denial)
-		return true
+		return nfs3.OK
 	case k.Prog != nfs3.Program && k.Prog != nfs3.MountProgram:
 		k.out = rpc.AppendReply(k.out, k.XID, rpc.ProgUnavail)
-		return true
+		return nfs3.OK
 	case k.Vers != nfs3.Version:
 		k.out = rpc.AppendMismatch(k.out, k.XID, nfs3.Version)
-		return true
+		return nfs3.OK
 	}
 	p := k.procedure()
 	if p == nil {
 		k.out = rpc.AppendReply(k.out, k.XID, rpc.ProcUnavail)
-		return true
+		return nfs3.OK
 	}
 	if !p.once {
 		return k.run(p)
 	}
 	reply := k.who.replays.once(k.XID, k.Proc, k.Args.Rest(), func() []byte {
-		if !k.run(p) {
+		if k.run(p) != nfs3.OK {
 			return nil
 		}
 		return k.out
 	})
+	if reply == nil {
+		return lost
+	}
 	k.out = append(k.out[:0], reply...)
-	return reply != nil
+	return nfs3.OK
 }
 
 // run runs a procedure and completes its reply.
-func (k *call) run(p *procedure) bool {
+func (k *call) run(p *procedure) nfs3.Status {
 	k.out = rpc.AppendReply(k.out[:0], k.XID, rpc.Success)
 	k.out = xdr.Uint32(k.out, uint32(nfs3.OK))
 	switch status := p.run(k); status {
 	case nfs3.OK, void:
-	case lost:
-		return false
+	case lost, later:
+		return status
 	case garbage:
 		k.out = rpc.AppendReply(k.out[:0], k.XID, rpc.GarbageArgs)
 	default:
 		k.out = xdr.Uint32(k.out[:rpc.ReplyHeader], uint32(status))
 		k.failed(p.fail)
 	}
-	return true
+	return nfs3.OK
 }
 
 // failed appends what follows a status that is not OK.

@@ -17,7 +17,7 @@ type client struct {
 	conns    map[*conn]struct{} // under clients.mu
 	left     uint64             // the order in which clients lost their last connection
 	memory   *semaphore.Weighted
-	calls    *semaphore.Weighted
+	hands    *semaphore.Weighted
 	replays  replays
 }
 
@@ -44,7 +44,7 @@ func (s *clients) enter(c *conn, identity string) (*client, error) {
 			identity: identity,
 			conns:    map[*conn]struct{}{},
 			memory:   semaphore.NewWeighted(max(int64(s.limits.Memory)/4, recordMax*2)),
-			calls:    semaphore.NewWeighted(callsAtATime / 4),
+			hands:    semaphore.NewWeighted(moreHands / 4),
 		}
 		s.known[identity] = who
 		s.forget()

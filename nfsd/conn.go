@@ -15,7 +15,11 @@ import (
 
 const (
 	readAhead = 16 << 10 // bytes that are read from a connection at once
-	spare     = 2        // hands that stay when there is nothing to do
+	spare     = 1        // hands that wait to lead when there is nothing to do
+
+	// moreHands is how many hands there are in all besides the first one of each connection; each may take a thread
+	// when it waits for a disk. One identity gets a quarter of them.
+	moreHands = 1024
 )
 
 // A conn is a connection. Its calls are served by hands: goroutines of which one at a time leads. The
@@ -41,7 +45,11 @@ type conn struct {
 	group    sync.WaitGroup
 
 	writing sync.Mutex
+	held    []byte // replies of quick calls that are sent together, under leading
 }
+
+// heldMost is how many bytes of replies are held back while more calls are there already.
+const heldMost = 16 << 10
 
 func (s *Server) newConn(nc net.Conn) *conn {
 	c := &conn{server: s, nc: nc}
@@ -83,6 +91,7 @@ func (c *conn) deadline(marked bool, missing int) {
 	if missing <= 0 {
 		return
 	}
+	c.flush()
 	wait := c.server.conf.Limits.Idle
 	if marked {
 		wait = c.server.conf.Limits.Record
@@ -102,6 +111,9 @@ func (c *conn) room(have []byte, n int) ([]byte, error) {
 	}
 	if have != nil {
 		n = recordMax
+	}
+	if n > smallSize {
+		c.flush()
 	}
 	bigger, err := c.memory.get(c.ctx, n)
 	if err != nil {
@@ -132,7 +144,7 @@ func (c *conn) turn() (more bool) {
 		if p := recover(); p != nil {
 			c.server.log.Error("nfsd: a call panicked; its connection is closed",
 				"identity", c.who.identity, "call", k.name(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.end()
+			c.close()
 			more = false
 		}
 		k.free()
@@ -143,19 +155,23 @@ func (c *conn) turn() (more bool) {
 	for !c.draining.Load() {
 		if !c.read(k) {
 			c.end()
-			return false
+			break
 		}
-		if k.quick() {
-			k.answer()
+		if k.quick() && k.lead() {
 			k.reset()
 			continue
 		}
-		c.pass()
-		leading = false
-		c.leading.Unlock()
-		k.answerInTurn()
-		return c.waiting.Load() < spare || c.draining.Load()
+		c.flush()
+		if c.pass() {
+			leading = false
+			c.leading.Unlock()
+			k.answer(c.send)
+			return c.waiting.Load() < spare
+		}
+		k.answer(c.send)
+		k.reset()
 	}
+	c.flush()
 	return false
 }
 
@@ -174,25 +190,59 @@ func (c *conn) read(k *call) bool {
 		c.server.log.Debug("nfsd: a connection ends", "identity", c.who.identity, "reason", err)
 		return false
 	}
-	k.size = len(k.Args.Rest())
 	return true
 }
 
-// pass sees to it that another hand leads when this one stops to.
-func (c *conn) pass() {
-	if c.waiting.Load() > 0 || int(c.hands.Load()) >= c.server.conf.Limits.InFlight {
-		return
+// pass sees to it that another hand leads when this one stops to; false: there are too many hands, this one must go
+// on leading.
+func (c *conn) pass() bool {
+	if c.waiting.Load() > 0 {
+		return true
+	}
+	if int(c.hands.Load()) >= c.server.conf.Limits.InFlight || !c.who.hands.TryAcquire(1) {
+		return false
+	}
+	if !c.server.hands.TryAcquire(1) {
+		c.who.hands.Release(1)
+		return false
 	}
 	c.hands.Add(1)
-	c.group.Go(c.hand)
+	c.group.Go(func() {
+		defer c.server.hands.Release(1)
+		defer c.who.hands.Release(1)
+		c.hand()
+	})
+	return true
 }
 
-// send sends a reply. A client that does not take it in time is cut off.
+// hold sends a reply of the leader as soon as it would have to wait for the next call. So the answers to
+// calls that came together go together.
+func (c *conn) hold(reply []byte) {
+	if len(reply) > smallSize {
+		c.flush()
+		c.send(reply)
+		return
+	}
+	c.held = append(c.held, reply...)
+	if len(c.held) > heldMost-smallSize {
+		c.flush()
+	}
+}
+
+// flush sends what is held back.
+func (c *conn) flush() {
+	if len(c.held) > 0 {
+		c.send(c.held)
+		c.held = c.held[:0]
+	}
+}
+
+// send sends replies. A client that does not take it in time is cut off.
 func (c *conn) send(reply []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.nc.SetWriteDeadline(time.Now().Add(c.server.conf.Limits.Send))
-	if _, err := c.nc.Write(rpc.Seal(reply)); err != nil {
+	if _, err := c.nc.Write(reply); err != nil {
 		c.server.log.Debug("nfsd: a reply was not taken", "identity", c.who.identity, "reason", err)
 		c.close()
 	}

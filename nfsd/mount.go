@@ -15,7 +15,7 @@ var mountProcedures = [...]procedure{
 	{name: "null", run: (*call).null, quick: true},
 	{name: "mount", run: (*call).mount, quick: true},
 	{name: "dump", run: (*call).dump, quick: true},
-	{name: "unmount", run: (*call).null, quick: true},
+	{name: "unmount", run: (*call).unmount, quick: true},
 	{name: "unmount all", run: (*call).null, quick: true},
 	{name: "export", run: (*call).exports, quick: true},
 }
@@ -26,7 +26,15 @@ func (k *call) null() nfs3.Status {
 	return void
 }
 
-// mount gives the handle of an export's root. One that is not there is refused as one that may not be seen.
+func (k *call) unmount() nfs3.Status {
+	if k.Args.Opaque(nfs3.PathMax); !k.Args.OK() {
+		return garbage
+	}
+	return k.null()
+}
+
+// mount gives the handle of an export's root, or of a folder in it: clients that take paths apart ask
+// for those (libnfs). What is not there is refused as what may not be seen.
 func (k *call) mount() nfs3.Status {
 	path := k.Args.Opaque(len(k.Args.Rest()))
 	if !k.Args.OK() {
@@ -35,18 +43,37 @@ func (k *call) mount() nfs3.Status {
 	if len(path) > nfs3.PathMax {
 		return nfs3.NameTooLong
 	}
-	name := strings.Trim(string(path), "/")
-	all := k.view.Exports()
-	i := slices.IndexFunc(all, func(e *Export) bool { return e.name == name })
-	if i < 0 {
+	h, ok := k.mountPoint(strings.Trim(string(path), "/"))
+	if !ok {
 		return nfs3.Acces
 	}
-	root := k.server.mint.Make(handle.ID{Export: all[i].id, Kind: handle.Root})
-	k.out = xdr.Opaque(k.out, root[:])
+	k.out = xdr.Opaque(k.out, h[:])
 	for _, v := range [...]uint32{2, rpc.AuthSys, rpc.AuthNone} {
 		k.out = xdr.Uint32(k.out, v)
 	}
 	return nfs3.OK
+}
+
+// mountPoint is the handle of "export" or "export/folder".
+func (k *call) mountPoint(path string) (h handle.Handle, ok bool) {
+	name, below, deeper := strings.Cut(path, "/")
+	all := k.view.Exports()
+	i := slices.IndexFunc(all, func(e *Export) bool { return e.name == name })
+	if i < 0 {
+		return h, false
+	}
+	e := all[i]
+	if !deeper {
+		return k.dirHandle(e, e.root), true
+	}
+	it := e.root.byName[below]
+	switch {
+	case it == nil, it.file != nil:
+		return h, false
+	case it.parts != nil:
+		return k.folderHandle(e), true
+	}
+	return k.dirHandle(e, it.folder), true
 }
 
 // dump lists who has mounted what: that is nobody's business.

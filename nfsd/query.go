@@ -17,8 +17,8 @@ var nfsProcedures = [nfs3.Procs]procedure{
 	{name: "lookup", run: (*call).lookup, fail: postOp, quick: true},
 	{name: "access", run: (*call).access, fail: postOp, quick: true},
 	{name: "readlink", run: (*call).readLink, fail: postOp, quick: true},
-	{name: "read", run: (*call).read, fail: postOp},
-	{name: "write", run: (*call).write, fail: wcc},
+	{name: "read", run: (*call).read, fail: postOp, quick: true},
+	{name: "write", run: (*call).write, fail: wcc, quick: true},
 	{name: "create", run: (*call).create, fail: wcc, once: true},
 	{name: "mkdir", run: (*call).refuse, fail: wcc, quick: true},
 	{name: "symlink", run: (*call).refuse, fail: wcc, quick: true},
@@ -99,14 +99,6 @@ func (k *call) lookup() nfs3.Status {
 	dir, dirKnown := k.attr, k.hasAttr
 	found := object{export: o.export, fd: -1}
 	s = k.lookupName(&o, name, &found)
-	if s == nfs3.OK {
-		s = k.describe(&found)
-	}
-	if s == nfs3.Stale && found.file != nil { // another file may lie there since it was opened
-		if s = k.lookupFile(found.file, &found); s == nfs3.OK {
-			s = k.describe(&found)
-		}
-	}
 	attr := k.attr
 	k.attr, k.hasAttr = dir, dirKnown
 	if s != nfs3.OK {
@@ -118,17 +110,8 @@ func (k *call) lookup() nfs3.Status {
 	return nfs3.OK
 }
 
-// lookupName finds a name in the folder o.
+// lookupName finds a name in the folder o: its handle, and its attributes as those of the call.
 func (k *call) lookupName(o *object, name []byte, found *object) nfs3.Status {
-	switch string(name) {
-	case ".":
-		*found = *o
-		return nfs3.OK
-	case "..": // the root's parent is the root
-		found.dir = o.export.root
-		found.handle = k.dirHandle(o.export, o.export.root)
-		return nfs3.OK
-	}
 	if s := nfs3.NameStatus(name); s != nfs3.OK {
 		return s
 	}
@@ -140,41 +123,42 @@ func (k *call) lookupName(o *object, name []byte, found *object) nfs3.Status {
 	case !ok:
 		return nfs3.NoEnt
 	case it.folder != nil:
-		found.dir, found.handle = it.folder, k.dirHandle(o.export, it.folder)
+		k.attr, found.handle = o.export.dirAttr(it.folder), k.dirHandle(o.export, it.folder)
 		return nfs3.OK
 	case it.parts != nil:
 		found.handle = k.folderHandle(o.export)
-		return k.enterFolder(found)
+		if s := k.enterFolder(found); s != nfs3.OK {
+			return s
+		}
+		return k.describe(found)
 	}
 	return k.lookupFile(it.file, found)
 }
 
-func (k *call) lookupFile(f *file, found *object) (s nfs3.Status) {
-	found.file = f
+// lookupFile opens nothing: who looks through a large folder would only push out what others read.
+func (k *call) lookupFile(f *file, found *object) nfs3.Status {
 	if f.Path == "" {
-		found.handle = k.dataHandle(found.export, f)
+		k.attr, found.handle = found.export.dataAttr(f), k.dataHandle(found.export, f)
 		return nfs3.OK
 	}
-	if found.handle, s = k.openFile(found.export, f); s == nfs3.OK {
-		found.fd = k.opened.FD
+	h, st, err := k.fileHandle(found.export, f)
+	if err != nil {
+		return nfs3.StatusOf(err)
 	}
-	return s
+	k.attr, found.handle = found.export.fileAttr(f, &st), h
+	return nfs3.OK
 }
 
 func (k *call) lookupPart(o *object, name string, found *object) nfs3.Status {
 	if !allowed(o.export.parts, name) {
 		return nfs3.NoEnt
 	}
-	p, _, err := o.folder.Lookup(name)
+	p, st, err := o.folder.Lookup(name)
 	if err != nil {
 		return nfs3.StatusOf(err)
 	}
-	found.folder, found.part = o.folder, p
-	found.handle = k.partHandle(o.export, p)
-	if s := k.openPart(found); s != nfs3.Stale {
-		return s
-	}
-	return nfs3.NoEnt // it went in between
+	k.attr, found.handle = o.export.partAttr(&st), k.partHandle(o.export, p)
+	return nfs3.OK
 }
 
 func (k *call) dirHandle(e *Export, d *folder) handle.Handle {

@@ -47,9 +47,9 @@ func (s *Server) Disconnect(identity string) {
 // error of identify closes the connection. Serve returns an error only when l fails for good:
 // running out of descriptors is waited for.
 func (s *Server) Serve(ctx context.Context, l net.Listener, identify func(net.Conn) (string, error)) error {
-	defer context.AfterFunc(ctx, func() { l.Close() })()
-	defer l.Close()
 	ctx, cancel := context.WithCancel(ctx)
+	defer l.Close()
+	defer context.AfterFunc(ctx, func() { l.Close() })()
 	var group sync.WaitGroup
 	defer group.Wait()
 	defer cancel()

@@ -82,10 +82,10 @@ type Server struct {
 	files   disk.Cache
 	folders folders
 
-	memory  *semaphore.Weighted // bytes of buffers
-	running *semaphore.Weighted // calls that may wait for a disk
-	pools   [len(classes)]sync.Pool
-	calls   sync.Pool
+	memory *semaphore.Weighted // bytes of buffers
+	hands  *semaphore.Weighted // besides the first one of each connection
+	pools  [len(classes)]sync.Pool
+	calls  sync.Pool
 }
 
 // New makes a server that serves nobody yet.
@@ -103,7 +103,7 @@ func New(c Config) (*Server, error) {
 		clients: clients{limits: c.Limits, known: map[string]*client{}},
 		files:   disk.Cache{Most: c.Limits.Descriptors},
 		memory:  semaphore.NewWeighted(int64(c.Limits.Memory)),
-		running: semaphore.NewWeighted(callsAtATime),
+		hands:   semaphore.NewWeighted(moreHands),
 		calls:   sync.Pool{New: newCall},
 	}
 	s.verifier.change()

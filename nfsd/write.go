@@ -64,6 +64,9 @@ func (k *call) write() nfs3.Status {
 	case offset > fileMax-uint64(count):
 		return nfs3.FBig
 	}
+	if k.leads && how != nfs3.Unstable {
+		return later
+	}
 	verf := k.server.verifier.Load()
 	n := 0
 	if len(data) > 0 {

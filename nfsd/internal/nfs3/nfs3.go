@@ -15,12 +15,8 @@ const (
 	Version      = 3
 )
 
-// The procedures of NFS (§3.3) that there is something to say about by name.
-const (
-	ProcRead  = 6
-	ProcWrite = 7
-	Procs     = 22
-)
+// Procs is the number of procedures of NFS (§3.3).
+const Procs = 22
 
 // HandleMax is the length of the longest handle that the protocol knows (§2.4), PathMax that of a path to mount (§5.1.1).
 const (
