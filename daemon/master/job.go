@@ -75,6 +75,8 @@ func (m *Master) recall() error {
 		case farm.Cancelled:
 			j.err = ErrCancelled
 			close(j.ended)
+		default:
+			j.recover(v)
 		}
 	}
 	return nil

@@ -54,7 +54,8 @@ func (f *folder) delivered(worker, part, sum string) string {
 	return at
 }
 
-// take moves a verified part out of the reach of its worker, durably, and returns its place.
+// take moves a verified part out of the reach of its worker and returns its place. That need not be durable: see
+// recover.
 func (f *folder) take(path, part, sum string) (string, error) {
 	to := filepath.Join(f.dir, keptName(part, sum))
 	err := os.Rename(path, to)
@@ -64,14 +65,20 @@ func (f *folder) take(path, part, sum string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("keep part: %w", err)
 	}
-	d, err := os.Open(f.dir)
-	if err == nil {
-		err = errors.Join(d.Sync(), d.Close())
-	}
-	if err != nil {
-		return "", fmt.Errorf("keep part: %w", err)
-	}
 	return to, nil
+}
+
+// recover moves accepted parts that lie in their inboxes once more after a power cut: there they were durable.
+func (j *job) recover(v farm.JobView) {
+	for _, r := range v.Ranges {
+		if r.State != farm.Completed || len(r.Workers) == 0 || r.Result.Part == "" {
+			continue
+		}
+		kept := j.folder.part(r.Result).Path
+		if _, err := os.Lstat(kept); errors.Is(err, os.ErrNotExist) {
+			_ = os.Rename(filepath.Join(j.folder.inbox(r.Workers[0]), j.partName(r, r.Workers[0])), kept) // or the join will say what is missing
+		}
+	}
 }
 
 // introduce makes a job known to the shares.
