@@ -38,6 +38,14 @@ func (d *daemon) openShares() error {
 	return nil
 }
 
+// withFiles adds the files of jobs to what the port offers.
+func (d *daemon) withFiles(c bus.Config) bus.Config {
+	if d.nfs != nil {
+		c.Services[nfsd.Protocol] = bus.Service{Serve: d.serveFiles}
+	}
+	return c
+}
+
 const keySize = 32 // bytes
 
 // handleKey reads the key of NFS handles, or makes it. With another one everything that workers have mounted would

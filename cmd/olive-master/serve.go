@@ -122,20 +122,16 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	if err != nil {
 		return err
 	}
-	d.bus, err = bus.New(d.busConfig())
+	d.bus, err = bus.New(d.withFiles(d.busConfig()))
 	return err
 }
 
 // busConfig says who answers what.
 func (d *daemon) busConfig() bus.Config {
-	services := map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log))}}
-	if d.nfs != nil {
-		services[nfsd.Protocol] = bus.Service{Serve: d.serveFiles}
-	}
 	return bus.Config{
 		TLS: d.authority.ServerConfig(time.Now), Identify: pki.Identify, Log: d.log,
 		Limits:   bus.Limits{Connections: d.cfg.Limits.Connections},
-		Services: services,
+		Services: map[string]bus.Service{pki.ProtoJoin: {Anonymous: true, Serve: serveHTTP(d.authority.Handler(time.Now, d.log))}},
 		Handlers: d.master.Handlers(), Codes: worker.Codes(),
 	}
 }
