@@ -40,11 +40,15 @@ func (d *daemon) address() string {
 	return net.JoinHostPort(host, port)
 }
 
-// Revoke implements [door.Members]: first the certificate, so that nobody comes back, then the
-// connections, then what the farm knows.
+// Revoke implements [door.Members]: first the certificate, so that nobody comes back, then
+// what it sees of this machine's files, the connections, then what the farm knows.
 func (d *daemon) Revoke(ctx context.Context, name string) error {
 	if err := d.authority.Revoke(name, time.Now()); err != nil {
 		return err
+	}
+	if d.shares != nil {
+		d.shares.Dismiss(name)
+		d.nfs.Disconnect(name)
 	}
 	d.bus.Disconnect(name)
 	if err := d.master.Dismiss(ctx, name); err != nil && !errors.Is(err, farm.ErrNoWorker) {

@@ -25,10 +25,12 @@ import (
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/render/builtin"
 	"olive-distributed/daemon/render/olive"
+	"olive-distributed/daemon/share"
 	"olive-distributed/daemon/systemd"
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/machine"
 	"olive-distributed/dbus"
+	"olive-distributed/nfsd"
 )
 
 // farewell is how long what is under way may take when the master ends, and then the journal.
@@ -45,6 +47,8 @@ type daemon struct {
 	library   *media.Library
 	master    *master.Master
 	bus       *bus.Server
+	shares    *share.Shares // nil: workers elsewhere see nothing
+	nfs       *nfsd.Server  // likewise
 	door      *door.Door
 	service   atomic.Pointer[dbus.MasterService] // nil: not on a bus
 	probe     func() (machine.Spec, error)       // of this machine, once
@@ -102,16 +106,19 @@ func (d *daemon) open(ctx context.Context) (err error) {
 	}
 	d.authority.SetLife(lifeOf(d.cfg))
 	d.library = media.NewLibrary(filepath.Join(d.cfg.State, "media"))
+	if err := d.openShares(); err != nil {
+		return err
+	}
 	engine := builtin.New(d.library, runtime.GOMAXPROCS(0))
 	d.master, err = master.New(master.Config{
 		Library: d.library, Engine: engine, More: []render.Engine{olive.New(engine, olive.Options{})}, Folder: filepath.Join(d.cfg.State, "jobs"), Policy: policy,
 		Journal: d.journal, Farm: state, Keep: keepOf(d.cfg),
-		Encoders: d.encoders(ctx), Observe: d.observe, Ended: d.door.Ended, Stop: d.stopWorker,
+		Encoders: d.encoders(ctx), Observe: d.observe, Ended: d.door.Ended, Stop: d.stopWorker, Shares: d.shares,
 	})
 	if err != nil {
 		return err
 	}
-	d.bus, err = bus.New(d.busConfig())
+	d.bus, err = bus.New(d.withFiles(d.busConfig()))
 	return err
 }
 
@@ -189,6 +196,11 @@ func (d *daemon) close() {
 	if d.journal != nil {
 		if err := d.journal.Close(ctx); err != nil {
 			d.log.Error("close the journal", "error", err)
+		}
+	}
+	if d.nfs != nil {
+		if err := d.nfs.Close(); err != nil {
+			d.log.Warn("close the files of workers elsewhere", "error", err)
 		}
 	}
 	if d.library != nil {

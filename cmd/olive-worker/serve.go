@@ -59,9 +59,14 @@ func serve(ctx context.Context, path string, cfg config.Worker, log *slog.Logger
 		return err
 	}
 	defer client.Close()
+	files, err := openFiles(ctx, cfg, identity, log, cancel)
+	if err != nil {
+		return err
+	}
+	defer files.close()
 	w := &worker.Worker{
 		Spec: spec, Engine: engine, More: more, Master: worker.NewRemote(client, d.drained),
-		Beats: beats, Stall: cfg.StallTimeout, Hours: &d.hours, Poke: poke,
+		Beats: beats, Stall: cfg.StallTimeout, Hours: &d.hours, Poke: poke, Files: files,
 		Trouble: func(err error) { log.Warn("the master has trouble", "error", err) }, Changed: d.changed,
 	}
 	d.worker = w

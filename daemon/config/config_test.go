@@ -43,7 +43,7 @@ listen = "[::1]:7481"
 state = "/srv/olive/"
 bus = "unix:path=/run/bus"
 spool = ""
-media.transport = "local"
+media = { transport = "local", quota = "3GiB" }
 history = { days = 7 }
 [farm]
 range = "10s"
@@ -58,7 +58,7 @@ connections = 20
 journal = "100 MiB"
 `))
 	want := Master{Listen: "[::1]:7481", State: "/srv/olive", Bus: "unix:path=/run/bus"}
-	want.Media.Transport = "local"
+	want.Media.Transport, want.Media.Quota = Local, 3<<30
 	want.History.Days = 7
 	want.Farm.Range, want.Farm.LeaseTimeout, want.Farm.StallTimeout, want.Farm.MaxFailures = 10*time.Second, time.Minute, time.Hour, 5
 	want.Join.TokenLifetime, want.Join.CertificateDays = 5*time.Minute, 30
@@ -82,6 +82,15 @@ hours = ["mon-fri 19:00-07:00"]
 on_stop = "hand-back"
 stop_timeout = "30s"
 stall_timeout = "1m"
+[media]
+transport = "shared"
+forward = "[::1]:7490"
+[[media.map]]
+from = "/srv/media/"
+to = "/mnt/media"
+[[media.map]]
+from = "/srv"
+to = "/mnt/srv"
 `))
 	night, parseErr := hours.Parse([]string{"mon-fri 19:00-07:00"})
 	wantWorker := Worker{
@@ -89,6 +98,8 @@ stall_timeout = "1m"
 		Nice: 19, IONice: "idle", Hours: night, Engines: []string{"builtin"}, Editor: "/opt/olive", OnStop: HandBack,
 		StopTimeout: 30 * time.Second, StallTimeout: time.Minute,
 	}
+	wantWorker.Media.Transport, wantWorker.Media.Forward = Shared, "[::1]:7490"
+	wantWorker.Media.Map = []PathRule{{"/srv/media", "/mnt/media"}, {"/srv", "/mnt/srv"}}
 	if err := errors.Join(err, parseErr); err != nil || !reflect.DeepEqual(w, wantWorker) {
 		t.Errorf("worker %+v, %v\nwant %+v", w, err, wantWorker)
 	}
@@ -120,8 +131,14 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 		"size too small":                 {"[limits]\njournal = \"0B\"", "2:11: limits.journal is \"0B\": must be from 64MiB to 1TiB"},
 		"size beyond all bounds":         {"[limits]\njournal = \"99999999999999TiB\"", "2:11: limits.journal is"},
 		"memory may be 0, not tiny":      {"memory = \"1MiB\"", "1:10: memory is \"1MiB\": must be from 256MiB to 16TiB, or \"0B\""},
-		"a transport of later":           {"[media]\ntransport = \"nfs\"", "2:13: media.transport cannot be \"nfs\" yet, this version knows only \"local\""},
-		"no such transport":              {"[media]\ntransport = \"smb\"", "2:13: media.transport is \"smb\": must be \"local\""},
+		"a worker's transport":           {"[media]\ntransport = \"nfs\"", "2:13: media.transport is \"nfs\": must be \"auto\" or \"local\""},
+		"a map that is a text":           {"media.map = \"/a=/b\"\nhours = [1]", "1:13: media.map must be a list such as"},
+		"a map of texts":                 {"media = { map = [\"/a\"] }", "1:11: media.map element 1: must be a table"},
+		"a map to nowhere":               {"[[media.map]]\nfrom = \"/a\"", "1:1: media.map element 1: must have both, from and to"},
+		"a map from nothing known":       {"media = { map = [{ form = \"/a\", to = \"/b\" }] }", "1:11: media.map element 1: there is no \"form\" in it"},
+		"a map of a relative path":       {"media = { map = [{ from = \"a\", to = \"/b\" }] }", "1:11: media.map element 1: from is \"a\": must be a path that begins with /"},
+		"a map of the same path twice":   {"media = { map = [{ from = \"/a\", to = \"/b\" }, { from = \"/a/\", to = \"/c\" }] }", "1:11: media.map element 2: has \"/a\" twice"},
+		"a port for everybody":           {"media.forward = \"0.0.0.0:7481\"", "1:17: media.forward is \"0.0.0.0:7481\": must be an address that only this machine reaches"},
 		"no such word":                   {"on_stop = \"stop\"", "1:11: on_stop is \"stop\": must be \"finish\" or \"hand-back\""},
 		"relative path":                  {"state = \"var\"", "1:9: state is \"var\": must be a path that begins with /"},
 		"long path":                      {"state = \"/" + strings.Repeat("x", 4095) + "\"", "1:9: state has 4096 bytes: must be a path of at most 4095"},
@@ -142,7 +159,7 @@ func TestFaultsAreToldWithTheirPlace(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			var all []string
 			m, w := defaultMaster(), defaultWorker()
-			masters := strings.Contains(c.text, "[") && !strings.Contains(c.text, "= [") || strings.Contains(c.text, "listen") ||
+			masters := strings.Contains(c.text, "[") && !strings.Contains(c.text, "= [") && !strings.Contains(c.text, "from =") || strings.Contains(c.text, "listen") ||
 				strings.Contains(c.text, "farm")
 			keys := w.keys()
 			if masters {

@@ -10,7 +10,8 @@ type Master struct {
 	Spool  string // the hot folder, "" for none
 
 	Media struct {
-		Transport string // how workers get at the media: "local", by the same path
+		Transport string // how workers get at the media: [Auto], as they like, or [Local], by the same paths only
+		Quota     int64  // bytes that a worker may have delivered and not reported yet, 0 for what its range needs at most
 	}
 	History struct {
 		Days int // that a finished job is remembered
@@ -33,7 +34,7 @@ type Master struct {
 
 func defaultMaster() Master {
 	m := Master{Listen: ":7480", State: "/var/lib/olive", Bus: SystemBus, Spool: "/var/spool/olive"}
-	m.Media.Transport = "local"
+	m.Media.Transport = Auto
 	m.History.Days = 30
 	m.Farm.Range = 9 * time.Second
 	m.Farm.LeaseTimeout = 5 * time.Second
@@ -52,7 +53,8 @@ func (m *Master) keys() []key {
 		{"state", path{to: &m.State}},
 		{"bus", busAddress{&m.Bus}},
 		{"spool", path{&m.Spool, true}},
-		{"media.transport", choice{to: &m.Media.Transport, words: []string{"local"}, later: []string{"auto", "nfs", "shared"}}},
+		{"media.transport", choice{to: &m.Media.Transport, words: []string{Auto, Local}}},
+		{"media.quota", size{to: &m.Media.Quota, min: 1 << 20, max: 1 << 50, zero: true}},
 		{"history.days", integer{&m.History.Days, 1, 3650}},
 		{"farm.range", duration{&m.Farm.Range, time.Second, time.Minute}},
 		{"farm.lease_timeout", duration{&m.Farm.LeaseTimeout, 2 * time.Second, 10 * time.Minute}},

@@ -166,7 +166,6 @@ func parseSize(t string) (int64, bool) {
 type choice struct {
 	to    *string
 	words []string
-	later []string // words that a later version will know
 }
 
 func (c choice) get() any { return *c.to }
@@ -175,9 +174,6 @@ func (c choice) set(v any) error {
 	s, err := text(v, c.words[0])
 	if err != nil {
 		return err
-	}
-	if slices.Contains(c.later, s) {
-		return fmt.Errorf("cannot be %q yet, this version knows only %s", s, quoted(c.words))
 	}
 	if !slices.Contains(c.words, s) {
 		return fmt.Errorf("is %q: must be %s", s, quoted(c.words))

@@ -28,17 +28,26 @@ type Worker struct {
 	Engines []string       // that it may use, none for all there are
 	Editor  string         // program of the engine olive: a name or a path
 
+	Media struct {
+		Transport string     // how it gets at the media: [Auto], [Local], [NFS] or [Shared]
+		Map       []PathRule // of Shared
+		Forward   string     // address on loopback at which it takes the kernel's NFS
+	}
+
 	OnStop       string        // what becomes of the range in hand: Finish or HandBack
 	StopTimeout  time.Duration // for finishing before it is handed back
 	StallTimeout time.Duration // time without one more frame after which a range has failed
 }
 
 func defaultWorker() Worker {
-	return Worker{
+	w := Worker{
 		Editor: "olive-editor", State: "/var/lib/olive-worker", Cache: "/var/cache/olive-worker", Bus: SystemBus,
 		Nice: 10, IONice: "best-effort:7",
 		OnStop: Finish, StopTimeout: 10 * time.Minute, StallTimeout: 2 * time.Minute,
 	}
+	w.Media.Transport = Auto
+	w.Media.Forward = "127.0.0.1:7481"
+	return w
 }
 
 func (w *Worker) keys() []key {
@@ -56,6 +65,9 @@ func (w *Worker) keys() []key {
 		{"nice", integer{&w.Nice, 0, 19}},
 		{"ionice", choice{to: &w.IONice, words: ioniceWords()}},
 		{"hours", week{to: &w.Hours}},
+		{"media.transport", choice{to: &w.Media.Transport, words: []string{Auto, Local, NFS, Shared}}},
+		{"media.map", rules{&w.Media.Map}},
+		{"media.forward", loopback{&w.Media.Forward}},
 		{"on_stop", choice{to: &w.OnStop, words: []string{Finish, HandBack}}},
 		{"stop_timeout", duration{&w.StopTimeout, time.Second, 24 * time.Hour}},
 		{"stall_timeout", duration{&w.StallTimeout, 5 * time.Second, 24 * time.Hour}},

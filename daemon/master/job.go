@@ -13,14 +13,16 @@ import (
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
+	"olive-distributed/daemon/share"
 )
 
 // An order is what the journal keeps of a job for its master, in the farm's JobSpec.Data.
 type order struct {
 	Request  Request      `json:"request"`
 	Plan     *render.Plan `json:"plan"`
-	Sequence string       `json:"sequence"` // its name
-	Folder   string       `json:"folder"`   // name of the folder of the job's parts
+	Sequence string       `json:"sequence"`        // its name
+	Folder   string       `json:"folder"`          // name of the folder of the job's parts
+	Sheet    *share.Sheet `json:"sheet,omitempty"` // for workers elsewhere; nil: none are wanted
 }
 
 // A job is what the master knows of a job beyond the farm.
@@ -28,6 +30,7 @@ type job struct {
 	order
 	id      uint32
 	folder  *folder
+	shared  *share.Job // nil: not shown to workers elsewhere
 	started time.Time
 	log     []Event
 	data    []byte             // the project, until the job's folder has it
@@ -72,6 +75,8 @@ func (m *Master) recall() error {
 		case farm.Cancelled:
 			j.err = ErrCancelled
 			close(j.ended)
+		default:
+			j.recover(v)
 		}
 	}
 	return nil

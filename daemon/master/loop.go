@@ -197,6 +197,7 @@ func answer(thens []func()) {
 func (m *Master) carryOut(e *farm.Event) {
 	m.hungry = true
 	j := m.jobs[e.Job]
+	m.publish(e)
 	switch e.Kind {
 	case farm.JobSubmitted:
 		m.announce(j)

@@ -18,6 +18,7 @@ import (
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
+	"olive-distributed/daemon/share"
 	"olive-distributed/daemon/worker"
 )
 
@@ -40,9 +41,11 @@ type Config struct {
 	// Verify checks a part that a worker has reported; nil: [render.Plan.Verify].
 	Verify func(ctx context.Context, p *render.Plan, span render.Span, sound bool, path string) (film.Part, error)
 
-	Ended   func(Ending)                        // called for each job that has ended, durably; must not wait; nil: nobody listens
-	Observe func(Event)                         // called for each event, from one goroutine; nil: nobody listens
-	Stop    func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
+	Ended   func(Ending)  // called for each job that has ended, durably; must not wait; nil: nobody listens
+	Observe func(Event)   // called for each event, from one goroutine; nil: nobody listens
+	Shares  *share.Shares // what workers on other machines see; nil: they see the master's own disk
+
+	Stop func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
 }
 
 // GCPercent is the setting of the garbage collector for a process that is a master: most of its
@@ -98,7 +101,8 @@ type Master struct {
 	hungry  bool            // there may be work for them
 	fed     time.Time       // when they were last looked at
 	tidied  time.Time
-	closing bool // no more jobs will come
+	closing bool   // no more jobs will come
+	boot    string // ID of this machine's
 }
 
 // desks is how many projects are read and checked at a time; each may have hundreds of megabytes.
@@ -110,7 +114,7 @@ func New(cfg Config) (*Master, error) {
 	m := &Master{
 		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
 		desks: make(chan struct{}, desks),
-		farm:  cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{},
+		farm:  cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{}, boot: worker.BootID(),
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)
@@ -121,6 +125,7 @@ func New(cfg Config) (*Master, error) {
 	if err := m.recall(); err != nil {
 		return nil, err
 	}
+	m.introduceAll()
 	if cfg.Journal == nil {
 		return m, sweepStale(cfg.Folder)
 	}

@@ -170,10 +170,14 @@ func (m *Master) assign(now time.Time, name string) (*worker.Task, error) {
 	m.record(events)
 	j := m.jobs[a.ID.Job]
 	r, _ := m.farm.Range(a.ID)
+	part := j.partName(r, name)
+	if err := j.folder.openInbox(name); err != nil {
+		return nil, err
+	}
 	return &worker.Task{
 		Job: a.ID.Job, Range: a.ID.Range, Sound: a.Content == farm.Sound,
 		Span: render.Span{First: a.First, End: a.End}, Plan: j.Plan,
-		Part: filepath.Join(j.folder.dir, j.partName(r, name)),
+		Part: filepath.Join(j.folder.inbox(name), part), Share: m.shareOf(j, part),
 	}, nil
 }
 
@@ -257,7 +261,7 @@ func (m *Master) deliver(ctx context.Context, name string, t *worker.Task, d wor
 	if x.again {
 		return m.follow(ctx, name, more)
 	}
-	path := filepath.Join(x.folder.dir, x.name)
+	path := x.folder.delivered(name, x.name, d.Part.SHA256)
 	verified, err := m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
 	if err == nil && verified.SHA256 != d.Part.SHA256 {
 		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", x.name)
@@ -269,13 +273,20 @@ func (m *Master) deliver(ctx context.Context, name string, t *worker.Task, d wor
 		os.Remove(path)
 		return nil, m.Failed(ctx, name, t, worker.Failure{Reason: fmt.Sprintf("verification: %v", err)})
 	}
-	return ask(ctx, m, func(now time.Time) (*worker.Task, error) {
+	if verified.Path, err = x.folder.take(path, x.name, verified.SHA256); err != nil {
+		return nil, m.Failed(ctx, name, t, worker.Failure{Reason: err.Error()})
+	}
+	next, err := ask(ctx, m, func(now time.Time) (*worker.Task, error) {
 		if err := m.accept(now, name, rangeOf(t), x, verified); err != nil {
 			return nil, err
 		}
 		m.noteDelivery(m.jobs[t.Job], name, x.span, d.Notes)
 		return m.another(now, name, more), nil
 	})
+	if errors.Is(err, worker.ErrGone) {
+		os.Remove(verified.Path) // another worker was faster
+	}
+	return next, err
 }
 
 // await looks up what a report is about. What is expected can be told at once; whatever else there

@@ -18,6 +18,7 @@ import (
 	"olive-distributed/daemon/media/probe"
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
+	"olive-distributed/daemon/share"
 )
 
 // A Request asks for a film.
@@ -91,7 +92,10 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 		if j.folder, err = makeFolder(filepath.Join(m.cfg.Folder, j.Folder)); err != nil {
 			return nil, err
 		}
-		if j.Plan.Project, err = j.folder.keepProject(j.data); err != nil {
+		if j.Plan.Project, err = j.folder.keepProject(j.data); err == nil && m.cfg.Shares != nil {
+			j.Sheet, err = share.Prepare(j.folder.dir, j.data, j.Plan)
+		}
+		if err != nil {
 			j.folder.release(false)
 		}
 		return nil, err
@@ -331,6 +335,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 	j.id = id
 	j.log = j.folder.readLog()
 	m.enter(j)
+	m.introduce(j)
 	m.record(events)
 	m.restore(now, j, have)
 	return id, nil

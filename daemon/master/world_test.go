@@ -15,6 +15,7 @@ import (
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/share"
 	"olive-distributed/daemon/worker"
 )
 
@@ -129,6 +130,7 @@ type world struct {
 	dir     string
 	lib     *media.Library
 	journal *notebook
+	shares  *share.Shares // nil: nothing is shown
 	m       *master.Master
 	end     func() error // stops the master and returns what Run said
 }
@@ -145,7 +147,7 @@ func (r *world) start() {
 	r.t.Helper()
 	m, err := master.New(master.Config{
 		Library: r.lib, Engine: builtin.New(r.lib, 1), Folder: filepath.Join(r.dir, "jobs"),
-		Policy: policy, Journal: r.journal, Farm: r.journal.fold(r.t),
+		Policy: policy, Journal: r.journal, Farm: r.journal.fold(r.t), Shares: r.shares,
 	})
 	if err != nil {
 		r.t.Fatal(err)

@@ -16,7 +16,8 @@ type Task struct {
 	Sound bool         `json:"sound,omitempty"`
 	Span  render.Span  `json:"span"`
 	Plan  *render.Plan `json:"plan"`
-	Part  string       `json:"part"` // path of the part to write
+	Part  string       `json:"part"`            // path of the part to write
+	Share *Share       `json:"share,omitempty"` // how other machines reach all that; nil: not at all
 }
 
 // String names the task for people.

@@ -31,6 +31,8 @@ type Worker struct {
 	Beats  time.Duration // time between beats; 0: half a second
 	Stall  time.Duration // time without a new frame after which a range is given up; 0: never
 	Hours  Hours         // nil: always
+	Files  Files         // nil: the tasks' paths are good here
+	Escape time.Duration // time that a range which is given up may hang in its files; 0: 10 s
 	// Trouble is told what a master answers that is neither a task nor one of this package's errors;
 	// the worker asks again. nil: nobody listens.
 	Trouble func(error)
@@ -196,7 +198,7 @@ func (w *Worker) ask(ctx context.Context) (*Task, error) {
 // do renders one task and reports. It returns the next task if the master had one at once. Only what
 // the worker cannot go on after is an error.
 func (w *Worker) do(ctx context.Context, t *Task) (next *Task, err error) {
-	d, err := w.render(ctx, t)
+	d, part, err := w.render(ctx, t)
 	switch {
 	case err == nil:
 		next, err = w.deliver(ctx, t, d)
@@ -209,7 +211,7 @@ func (w *Worker) do(ctx context.Context, t *Task) (next *Task, err error) {
 		err = w.report(ctx, t, func(ctx context.Context) error { return w.Master.Failed(ctx, w.Spec.Name, t, failure) })
 	}
 	if errors.Is(err, ErrGone) {
-		os.Remove(t.Part) // nobody wants it
+		os.Remove(part) // nobody wants it
 		return nil, nil
 	}
 	return next, err
@@ -230,8 +232,8 @@ func (w *Worker) deliver(ctx context.Context, t *Task, d Delivery) (next *Task, 
 	return next, nil
 }
 
-// render makes the task's part. The part appears under its name only when it is right.
-func (w *Worker) render(ctx context.Context, t *Task) (Delivery, error) {
+// render makes the task's part, and says where it lies here. The part appears under its name only when it is right.
+func (w *Worker) render(ctx context.Context, t *Task) (d Delivery, part string, err error) {
 	ctx, cancel := context.WithCancelCause(ctx)
 	defer cancel(nil)
 	var p progress
@@ -240,17 +242,30 @@ func (w *Worker) render(ctx context.Context, t *Task) (Delivery, error) {
 	beats.Go(func() { w.beat(ctx, cancel, t, &p) })
 	defer beats.Wait()
 	defer cancel(nil)
+	defer w.escape(ctx, t)()
 
-	temp := fmt.Sprintf("%s.%s.tmp", t.Part, w.Spec.Name)
-	defer os.Remove(temp) // gone after the rename
-	d, err := w.make(ctx, t, temp, p.done.Store)
+	here, done, err := w.reach(ctx, t)
+	if err == nil {
+		defer done()
+		part = here.Part
+		d, err = w.produce(ctx, here, p.done.Store)
+		d, err = inMasterWords(here, t, d, err)
+	}
+	if cause := context.Cause(ctx); err != nil && cause != nil {
+		err = cause
+	}
+	return d, part, err
+}
+
+// produce makes a part that is right, under its name.
+func (w *Worker) produce(ctx context.Context, t *Task, progress func(int64)) (Delivery, error) {
+	draft := DraftName(t.Part, w.Spec.Name)
+	defer os.Remove(draft) // gone after the rename
+	d, err := w.make(ctx, t, draft, progress)
 	if err != nil {
-		if cause := context.Cause(ctx); cause != nil {
-			return Delivery{}, cause
-		}
 		return Delivery{}, err
 	}
-	if err := keep(temp, t.Part); err != nil {
+	if err := keep(draft, t.Part); err != nil {
 		return Delivery{}, fmt.Errorf("keep part: %w", err)
 	}
 	d.Part.Path = t.Part
@@ -269,14 +284,10 @@ func keep(temp, path string) error {
 	return errors.Join(dir.Sync(), dir.Close())
 }
 
-// make renders and verifies.
+// make renders and verifies. What was rendered from files that have changed meanwhile is not right.
 func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(int64)) (d Delivery, err error) {
-	if digest := t.Plan.Fingerprint(); w.scene == nil || w.digest != digest {
-		s, err := t.Plan.Open()
-		if err != nil {
-			return Delivery{}, err
-		}
-		w.scene, w.digest = s, digest
+	if err := w.open(t.Plan); err != nil {
+		return Delivery{}, err
 	}
 	engine, err := w.engine(t.Plan.Engine)
 	if err != nil {
@@ -297,7 +308,28 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 	if err == nil {
 		d.Part, err = t.Plan.Verify(ctx, t.Span, t.Sound, out)
 	}
+	if ctx.Err() != nil {
+		return d, err
+	}
+	if changed := w.scene.Check(); changed != nil {
+		w.scene = nil
+		return Delivery{}, changed
+	}
 	return d, err
+}
+
+// open opens the scene of a plan, or looks whether the one that is open still holds.
+func (w *Worker) open(p *render.Plan) error {
+	if digest := p.Fingerprint(); w.scene == nil || w.digest != digest {
+		w.scene = nil
+		s, err := p.Open()
+		if err != nil {
+			return err
+		}
+		w.scene, w.digest = s, digest
+		return nil
+	}
+	return w.scene.Check()
 }
 
 // engine finds the engine of a plan.

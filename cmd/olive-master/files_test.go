@@ -1,0 +1,502 @@
+package main
+
+import (
+	"bytes"
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"golang.org/x/sys/unix"
+
+	"olive-distributed/daemon/bus"
+	"olive-distributed/daemon/config"
+	"olive-distributed/daemon/door"
+	"olive-distributed/daemon/farm"
+	"olive-distributed/daemon/master"
+	"olive-distributed/daemon/media"
+	"olive-distributed/daemon/pki"
+	"olive-distributed/daemon/render/builtin"
+	"olive-distributed/daemon/worker"
+	"olive-distributed/daemon/worker/forward"
+	"olive-distributed/daemon/worker/forward/hard"
+	"olive-distributed/nfsd"
+)
+
+// A keep is a master that serves its port, on a disk of its own.
+type keep struct {
+	t    *testing.T
+	dir  string
+	addr string
+	d    *daemon
+	stop func()
+}
+
+func newKeep(t *testing.T) *keep {
+	t.Helper()
+	k := &keep{t: t, dir: t.TempDir(), addr: "127.0.0.1:0"}
+	make := exec.Command("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=size=64x48:rate=30:duration=3", "-f", "lavfi", "-i", "sine=frequency=440:sample_rate=48000:duration=3",
+		"-c:v", "libx264", "-g", "12", "-bf", "2", "-pix_fmt", "yuv420p", "-c:a", "aac", k.path("a b.mp4"))
+	if out, err := make.CombinedOutput(); err != nil {
+		t.Fatalf("%v: %s", err, out)
+	}
+	k.write("p.ove", `<project><version>190219</version><url>p.ove</url><folders/>
+<media><footage id="1" folder="0" name="a" url="a b.mp4" duration="3000000" speed="1"/></media>
+<sequences><sequence id="1" folder="0" name="Main" width="64" height="48" framerate="30" afreq="48000" alayout="3" open="1">
+<clip id="1" enabled="1" name="v" clipin="0" in="0" out="90" track="-1" media="1" stream="0"><linked/></clip>
+<clip id="2" enabled="1" name="a" clipin="0" in="0" out="90" track="0" media="1" stream="1"><linked/></clip></sequence></sequences></project>`)
+	k.start()
+	return k
+}
+
+func (k *keep) path(name string) string { return filepath.Join(k.dir, name) }
+
+func (k *keep) write(name, text string) {
+	k.t.Helper()
+	if err := os.WriteFile(k.path(name), []byte(text), 0o600); err != nil {
+		k.t.Fatal(err)
+	}
+}
+
+// start begins a master on what lies on the disk, at the same address as before.
+func (k *keep) start() {
+	k.t.Helper()
+	cfg, err := config.LoadMaster(k.path("none.toml"))
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	cfg.State, cfg.Farm.LeaseTimeout = k.path("state"), 2*time.Second
+	log := slog.New(slog.DiscardHandler)
+	d := &daemon{cfg: cfg, log: log}
+	d.door = door.New(d, d.reload, log)
+	port, err := net.Listen("tcp", k.addr)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	k.addr = port.Addr().String()
+	d.cfg.Listen = k.addr
+	if err := d.open(k.t.Context()); err != nil {
+		k.t.Fatal(err)
+	}
+	ctx, cancel := context.WithCancel(context.Background())
+	var rooms sync.WaitGroup
+	rooms.Go(func() { _ = d.master.Run(ctx) })
+	rooms.Go(func() { _ = d.bus.Serve(ctx, port) })
+	k.d = d
+	k.stop = sync.OnceFunc(func() {
+		cancel()
+		rooms.Wait()
+		_ = d.bus.Close(context.Background())
+		d.close()
+	})
+	k.t.Cleanup(k.stop)
+}
+
+func (k *keep) submit() uint32 {
+	k.t.Helper()
+	id, err := k.d.master.Submit(k.t.Context(), master.Request{Project: k.path("p.ove"), Output: k.path("film.mkv"), Preset: "lossless", Split: 2})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	return id
+}
+
+// A guest is a worker on another machine: it has a certificate, and a forwarder for its kernel.
+type guest struct {
+	k        *keep
+	name     string
+	identity *pki.Identity
+	client   *bus.Client
+	master   worker.Remote
+	kernel   *hard.Client
+	mount    string
+	leave    func()
+}
+
+func (k *keep) guest(name string) *guest {
+	k.t.Helper()
+	token, _, err := k.d.Invite(name, time.Minute)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	secret, err := pki.ParseToken(token)
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	g := &guest{k: k, name: name, mount: k.path("mount-" + name)}
+	if g.identity, err = pki.Join(k.t.Context(), k.addr, secret, k.path("id-"+name), time.Now()); err != nil {
+		k.t.Fatal(err)
+	}
+	g.client, err = bus.Dial(bus.ClientConfig{Name: name, Addr: k.addr, TLS: g.identity.ClientConfig(pki.ProtoBus, time.Now), Codes: worker.Codes()})
+	if err != nil {
+		k.t.Fatal(err)
+	}
+	g.master = worker.NewRemote(g.client, nil)
+	g.connect()
+	return g
+}
+
+// connect starts what the kernel talks to, and the kernel.
+func (g *guest) connect() {
+	t := g.k.t
+	f, err := forward.New(forward.Config{Dial: g.dial, Pause: time.Millisecond, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	ctx, stop := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = f.Serve(ctx, l) })
+	g.kernel = hard.New(func(ctx context.Context) (net.Conn, error) {
+		for port := 1023; ; port-- {
+			c, err := (&net.Dialer{LocalAddr: &net.TCPAddr{IP: net.IPv4(127, 0, 0, 1), Port: port}}).DialContext(ctx, "tcp", l.Addr().String())
+			if port < 900 || !errors.Is(err, unix.EADDRINUSE) && !errors.Is(err, unix.EADDRNOTAVAIL) {
+				return c, err
+			}
+		}
+	})
+	g.leave = sync.OnceFunc(func() {
+		g.kernel.Close()
+		stop()
+		serving.Wait()
+		g.client.Close()
+	})
+	t.Cleanup(g.leave)
+}
+
+func (g *guest) dial(ctx context.Context) (net.Conn, error) {
+	return forward.Dialer{Addr: g.k.addr, TLS: g.identity.ClientConfig(nfsd.Protocol, time.Now)}.Dial(ctx)
+}
+
+// next introduces the worker and takes a range.
+func (g *guest) next() *worker.Task {
+	g.k.t.Helper()
+	ctx, cancel := context.WithTimeout(g.k.t.Context(), time.Minute)
+	defer cancel()
+	marks, err := g.k.d.encoders(ctx)(ctx)
+	if err == nil {
+		err = g.master.Hello(ctx, worker.Spec{Name: g.name, Boot: g.name, Engines: []string{"builtin"}, Presets: []string{marks["lossless"]}}, nil)
+	}
+	if err != nil {
+		g.k.t.Fatal(err)
+	}
+	task, err := g.master.Next(ctx, g.name)
+	if err != nil {
+		g.k.t.Fatal(err)
+	}
+	if task.Share == nil {
+		g.k.t.Fatal("the task does not say how it is reached")
+	}
+	return task
+}
+
+// find walks from the root of a task's export.
+func (g *guest) find(ctx context.Context, t *worker.Task, path string) (hard.Handle, error) {
+	at, err := g.kernel.Mount(ctx, "/"+t.Share.Export)
+	for name := range strings.SplitSeq(path, "/") {
+		if err == nil {
+			at, err = g.kernel.Lookup(ctx, at, name)
+		}
+	}
+	return at, err
+}
+
+// fetch reads a file of the export into the folder that stands for the mount.
+func (g *guest) fetch(t *worker.Task, path string, modified time.Time) {
+	g.k.t.Helper()
+	ctx := g.k.t.Context()
+	file, err := g.find(ctx, t, path)
+	var data []byte
+	for end := false; err == nil && !end; {
+		var more []byte
+		more, end, err = g.kernel.Read(ctx, file, int64(len(data)), 64<<10)
+		data = append(data, more...)
+	}
+	to := filepath.Join(g.mount, path)
+	err = errors.Join(err, os.MkdirAll(filepath.Dir(to), 0o700), os.WriteFile(to, data, 0o600))
+	if !modified.IsZero() {
+		err = errors.Join(err, os.Chtimes(to, modified, modified))
+	}
+	if err != nil {
+		g.k.t.Fatalf("%s: %v", path, err)
+	}
+}
+
+// put writes a file into parts, as the kernel does: under another name first.
+func (g *guest) put(t *worker.Task, data []byte) error {
+	ctx := g.k.t.Context()
+	parts, err := g.find(ctx, t, "parts")
+	if err != nil {
+		return err
+	}
+	name := filepath.Base(t.Share.Part)
+	draft := worker.DraftName(name, g.name)
+	file, err := g.kernel.Create(ctx, parts, draft)
+	for at := 0; err == nil && at < len(data); at += 64 << 10 {
+		err = g.kernel.Write(ctx, file, int64(at), data[at:min(len(data), at+64<<10)])
+	}
+	if err != nil {
+		return err
+	}
+	return g.kernel.Rename(ctx, parts, draft, name)
+}
+
+// renderTask makes the part of a task that is reached in some way, and returns its bytes too.
+func renderTask(t *testing.T, task *worker.Task, out string) (worker.Delivery, []byte) {
+	t.Helper()
+	lib := media.NewLibrary("")
+	defer lib.Close()
+	scene, err := task.Plan.Open()
+	if err != nil {
+		t.Fatal(err)
+	}
+	engine := builtin.New(lib, 1)
+	draw := engine.Video
+	if task.Sound {
+		draw = engine.Sound
+	}
+	notes, err := draw(t.Context(), scene, task.Span, out, func(int64) {})
+	if err != nil {
+		t.Fatal(err)
+	}
+	part, err := task.Plan.Verify(t.Context(), task.Span, task.Sound, out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	data, err := os.ReadFile(out)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return worker.Delivery{Part: part, Notes: notes}, data
+}
+
+// work does ranges until the job has ended. Each is rendered from both ends, and must be the same.
+func (g *guest) work(id uint32) {
+	t := g.k.t
+	t.Helper()
+	for g.state(id) == farm.Running {
+		task := g.next()
+		g.fetch(task, task.Share.Project, time.Time{})
+		for i, m := range task.Plan.Media {
+			g.fetch(task, task.Share.Media[i], time.Unix(0, m.Modified))
+		}
+		delivery, data := renderTask(t, task.In(g.mount), g.k.path("part"+filepath.Ext(task.Part)))
+		if _, local := renderTask(t, task, g.k.path("local"+filepath.Ext(task.Part))); !bytes.Equal(data, local) {
+			t.Errorf("%v: the part is another one over the mount", task)
+		}
+		if err := g.put(task, data); err != nil {
+			t.Fatal(err)
+		}
+		if err := g.master.Done(t.Context(), g.name, task, delivery); err != nil {
+			t.Fatal(err)
+		}
+	}
+}
+
+func (g *guest) state(id uint32) farm.State {
+	j, err := g.k.d.master.Job(g.k.t.Context(), id)
+	if err != nil {
+		g.k.t.Fatal(err)
+	}
+	return j.State
+}
+
+func (k *keep) until(what string, ok func() bool) {
+	k.t.Helper()
+	for deadline := time.Now().Add(time.Minute); !ok(); {
+		if time.Now().After(deadline) {
+			k.t.Fatalf("waited in vain for %s", what)
+		}
+		<-time.After(5 * time.Millisecond)
+	}
+}
+
+func TestAFilmFromAnotherMachine(t *testing.T) {
+	k := newKeep(t)
+	id := k.submit()
+	k.guest("w1").work(id)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
+	defer cancel()
+	film, err := k.d.master.Wait(ctx, id)
+	if err != nil {
+		t.Fatal(err)
+	}
+	got := frameSums(t, film.Path)
+	if n := strings.Count(got, "\n0, "); n != 90 {
+		t.Errorf("the film has %d frames, want 90", n)
+	}
+	if info, err := os.Stat(k.path("state/nfs.key")); err != nil || info.Mode() != 0o600 || info.Size() != keySize {
+		t.Errorf("the key of handles: %v, %v", info, err)
+	}
+	if left, err := filepath.Glob(k.path("state/jobs/*")); err != nil || len(left) > 0 {
+		t.Errorf("left behind: %q, %v", left, err)
+	}
+}
+
+func TestAHandleOutlivesItsMaster(t *testing.T) {
+	k := newKeep(t)
+	k.submit()
+	g := k.guest("w1")
+	task := g.next()
+	file, err := g.find(t.Context(), task, task.Share.Media[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	want, err := os.ReadFile(k.path("a b.mp4"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	var got []byte
+	for n, end := 0, false; !end; n++ {
+		if n == 3 {
+			k.stop()
+			k.start()
+		}
+		var more []byte
+		more, end, err = g.kernel.Read(t.Context(), file, int64(len(got)), 4096)
+		if err != nil {
+			t.Fatal(err)
+		}
+		got = append(got, more...)
+	}
+	if !bytes.Equal(got, want) {
+		t.Error("the medium was read wrong")
+	}
+	g.leave()
+	if g.kernel.Connects < 2 {
+		t.Error("nothing was broken")
+	}
+}
+
+func TestARevokedWorkerIsBlindAtOnce(t *testing.T) {
+	k := newKeep(t)
+	k.submit()
+	g := k.guest("w1")
+	task := g.next()
+	file, err := g.find(t.Context(), task, task.Share.Media[0])
+	if err != nil {
+		t.Fatal(err)
+	}
+	open, err := g.dial(t.Context()) // a connection that waits
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer open.Close()
+	if err := k.d.Revoke(t.Context(), "w1"); err != nil {
+		t.Fatal(err)
+	}
+	if n, err := open.Read(make([]byte, 1)); err == nil {
+		t.Errorf("the connection that was open gave %d bytes", n)
+	}
+	if n := len(k.d.shares.View("w1").Exports()); n != 0 {
+		t.Errorf("it would still see %d jobs", n)
+	}
+	for range 3 {
+		c, err := g.dial(t.Context())
+		if err == nil { // a client of TLS 1.3 is told after its handshake
+			_, err = c.Read(make([]byte, 1))
+			c.Close()
+		}
+		if err == nil {
+			t.Error("it came in again")
+		}
+	}
+	ctx, cancel := context.WithTimeout(t.Context(), 200*time.Millisecond) // it would go on for ever
+	defer cancel()
+	if data, _, err := g.kernel.Read(ctx, file, 0, 100); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("it has read %d bytes, %v", len(data), err)
+	}
+}
+
+func TestAWorkerThatDiesWithFilesOpenIsReplaced(t *testing.T) {
+	k := newKeep(t)
+	id := k.submit()
+	dying := k.guest("w1")
+	task := dying.next()
+	parts, err := dying.find(t.Context(), task, "parts")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file, err := dying.kernel.Create(t.Context(), parts, worker.DraftName(filepath.Base(task.Part), "w1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := dying.kernel.Write(t.Context(), file, 0, make([]byte, 100_000)); err != nil {
+		t.Fatal(err)
+	}
+	var reads sync.WaitGroup
+	ctx, cancel := context.WithCancel(t.Context())
+	for range 8 { // in mid-read
+		reads.Go(func() {
+			if f, err := dying.find(ctx, task, task.Share.Media[0]); err == nil {
+				for ctx.Err() == nil {
+					_, _, _ = dying.kernel.Read(ctx, f, 0, 64<<10)
+				}
+			}
+		})
+	}
+	dying.leave()
+	cancel()
+	reads.Wait()
+	k.until("the loss of w1", func() bool {
+		v, err := k.d.master.View(t.Context())
+		return err == nil && slices.ContainsFunc(v.Workers, func(w farm.WorkerView) bool { return w.Spec.Name == "w1" && !w.Live })
+	})
+	k.guest("w2").work(id)
+	waiting, done := context.WithTimeout(t.Context(), time.Minute)
+	defer done()
+	if _, err := k.d.master.Wait(waiting, id); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func TestWhatDoesNotFitIsTheReason(t *testing.T) {
+	k := newKeep(t)
+	k.stop()
+	k.start()
+	id := k.submit()
+	g := k.guest("w1")
+	task := g.next()
+	err := g.put(task, make([]byte, 64<<20)) // more than the frames of any range here have
+	if !errors.Is(err, hard.Quota) {
+		t.Fatalf("64 MiB were written: %v", err)
+	}
+	reason := fmt.Sprintf("write %s: disk quota exceeded", task.Part)
+	if err := g.master.Failed(t.Context(), "w1", task, worker.Failure{Reason: reason}); err != nil {
+		t.Fatal(err)
+	}
+	log, err := k.d.master.Log(t.Context(), id)
+	if err != nil || !slices.ContainsFunc(log, func(e master.Event) bool { return strings.Contains(e.Text, reason) }) {
+		t.Errorf("the log says %+v, %v", log, err)
+	}
+	g.work(id) // the rest of it does not stand in the way
+}
+
+func TestAKeyThatIsDamagedIsNotReplaced(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "nfs.key")
+	first, err := handleKey(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if again, err := handleKey(path); err != nil || !bytes.Equal(first, again) {
+		t.Errorf("another key the second time: %v", err)
+	}
+	if err := os.WriteFile(path, first[:10], 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := handleKey(path); err == nil || !strings.Contains(err.Error(), "has 10 bytes, not 32") {
+		t.Errorf("%v", err)
+	}
+}

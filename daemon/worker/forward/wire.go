@@ -1,0 +1,185 @@
+package forward
+
+import (
+	"bufio"
+	"cmp"
+	"context"
+	"crypto/tls"
+	"fmt"
+	"net"
+	"sync"
+	"time"
+
+	"golang.org/x/sys/unix"
+)
+
+// bufferSize is how much is copied at once: a quarter of what the kernel asks for in a READ.
+const bufferSize = 256 << 10
+
+const (
+	silence  = 20 * time.Second
+	dialTime = 10 * time.Second
+)
+
+// A Dialer is a way to a service of the master.
+type Dialer struct {
+	Addr    string // host:port
+	TLS     *tls.Config
+	Silence time.Duration // after which a master that does not acknowledge anything is gone, whole seconds; 0: 20 s
+}
+
+// Dial connects.
+func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
+	ctx, cancel := context.WithTimeout(ctx, dialTime)
+	defer cancel()
+	quiet := cmp.Or(d.Silence, silence)
+	alive := net.KeepAliveConfig{Enable: true, Idle: max(quiet/2, time.Second), Interval: max(quiet/4, time.Second), Count: 2}
+	raw, err := (&net.Dialer{KeepAliveConfig: alive}).DialContext(ctx, "tcp", d.Addr)
+	if err != nil {
+		return nil, err
+	}
+	w := newWire(raw)
+	c := tls.Client(w, d.TLS)
+	if err := c.HandshakeContext(ctx); err != nil {
+		hangUp(raw)
+		return nil, fmt.Errorf("shake hands with the master at %s: %w", d.Addr, err)
+	}
+	if tcp, ok := raw.(*net.TCPConn); ok {
+		impatient(tcp, quiet)
+	}
+	return &link{c, w}, nil
+}
+
+// impatient ends a connection whose other end does not acknowledge what was sent.
+func impatient(c *net.TCPConn, quiet time.Duration) {
+	if raw, err := c.SyscallConn(); err == nil {
+		_ = raw.Control(func(fd uintptr) {
+			_ = unix.SetsockoptInt(int(fd), unix.IPPROTO_TCP, unix.TCP_USER_TIMEOUT, int(quiet/time.Millisecond))
+		})
+	}
+}
+
+// A link is TLS on a wire.
+type link struct {
+	*tls.Conn
+	wire *wire
+}
+
+// Close does not say goodbye: a notice to a peer that takes nothing would wait for it.
+func (l *link) Close() error { return l.wire.Close() }
+
+// A wire is a connection below TLS. crypto/tls makes a system call for every record of 16 KiB; a wire gathers
+// records in both directions.
+type wire struct {
+	net.Conn
+	in   *bufio.Reader
+	rest int // bytes of the record that is being read, its header included
+
+	mu   sync.Mutex
+	hold bool
+	out  []byte
+}
+
+const recordHeader = 5 // type, version, length: RFC 8446, 5.1
+
+func newWire(c net.Conn) *wire {
+	return &wire{Conn: c, in: bufio.NewReaderSize(c, bufferSize)}
+}
+
+// Read never gives more than what is left of a record, so that whole can tell where the next one begins.
+func (w *wire) Read(p []byte) (int, error) {
+	if w.rest == 0 {
+		head, err := w.in.Peek(recordHeader)
+		if err != nil {
+			return 0, err
+		}
+		w.rest = recordHeader + int(head[3])<<8 + int(head[4])
+	}
+	n, err := w.in.Read(p[:min(len(p), w.rest)])
+	w.rest -= n
+	return n, err
+}
+
+// whole reports whether a whole record is here, so that reading it does not wait.
+func (w *wire) whole() bool {
+	if w.rest > 0 || w.in.Buffered() < recordHeader {
+		return false
+	}
+	head, err := w.in.Peek(recordHeader)
+	return err == nil && w.in.Buffered() >= recordHeader+int(head[3])<<8+int(head[4])
+}
+
+// Write keeps what it gets while records are gathered.
+func (w *wire) Write(p []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.hold {
+		w.out = append(w.out, p...)
+		return len(p), nil
+	}
+	return w.Conn.Write(p)
+}
+
+// gather begins to keep records.
+func (w *wire) gather() {
+	w.mu.Lock()
+	w.hold = true
+	w.mu.Unlock()
+}
+
+// flush writes what was gathered.
+func (w *wire) flush() error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.hold = false
+	_, err := w.Conn.Write(w.out)
+	w.out = w.out[:0]
+	return err
+}
+
+// up copies from the kernel to the master, first n bytes that were read already.
+func (f *Forwarder) up(master, kernel net.Conn, buf []byte, n int) {
+	l, gathers := master.(*link)
+	for {
+		if gathers {
+			l.wire.gather()
+		}
+		_, err := master.Write(buf[:n])
+		if gathers && err == nil {
+			err = l.wire.flush()
+		}
+		if err != nil {
+			return
+		}
+		if n, err = kernel.Read(buf); err != nil {
+			return
+		}
+	}
+}
+
+// down copies from the master to the kernel, and reports whether there was anything.
+func (f *Forwarder) down(kernel, master net.Conn) (answers bool) {
+	buf := f.bytes.Get().(*[]byte)
+	defer f.bytes.Put(buf)
+	l, gathers := master.(*link)
+	for {
+		n, err := master.Read(*buf)
+		for gathers && err == nil && n < len(*buf) && l.wire.whole() {
+			var more int
+			more, err = master.Read((*buf)[n:])
+			n += more
+		}
+		if n > 0 {
+			if !answers {
+				answers = true
+				f.heard()
+			}
+			if _, bad := kernel.Write((*buf)[:n]); bad != nil {
+				return answers
+			}
+		}
+		if err != nil {
+			return answers
+		}
+	}
+}
