@@ -179,8 +179,8 @@ func TestAMediumThatChangesFailsItsRange(t *testing.T) {
 	}{
 		"it is written":                    {func(p string) error { return os.WriteFile(p, []byte("longer"), 0o600) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
 		"it is touched":                    {func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1, 0)) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
-		"it is deleted":                    {os.Remove, nil, `medium "a": stat /srv/films/a b.mp4: no such file or directory`},
-		"the engine fails for that reason": {os.Remove, errors.New("moov atom not found"), `medium "a": stat /srv/films/a b.mp4: no such file or directory`},
+		"it is deleted":                    {os.Remove, nil, "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
+		"the engine fails for that reason": {os.Remove, errors.New("moov atom not found"), "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
 		"the engine fails for another one": {func(string) error { return nil }, errors.New("out of memory"), "out of memory"},
 		"the server says that it is stale": {func(string) error { return nil }, fmt.Errorf("read: %w", syscall.ESTALE), "the file has changed since the export began, or the range was taken back"},
 	} {

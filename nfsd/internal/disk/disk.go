@@ -83,6 +83,9 @@ func openat2(dir int, path string, how *unix.OpenHow) (fd int, err error) {
 			break
 		}
 	}
+	if err == unix.ENOSYS {
+		return walk(dir, path, int(how.Flags), uint32(how.Mode))
+	}
 	return fd, err
 }
 
