@@ -71,7 +71,7 @@ func TestOpenRefusesWhatHasChanged(t *testing.T) {
 			if err := os.Remove(p.Media[0].Path); err != nil {
 				t.Fatal(err)
 			}
-		}, "no such file"},
+		}, "is not there any more"},
 		"a sequence of another project": {func(_ *testing.T, p *render.Plan) { p.Sequence = 9 }, "no sequence with id 9"},
 		"a medium of another project":   {func(_ *testing.T, p *render.Plan) { p.Media[0].Footage = 9 }, "footage 9"},
 		"no project":                    {func(_ *testing.T, p *render.Plan) { p.Project += ".gone" }, "p.ove.gone"},
@@ -114,7 +114,7 @@ func TestReadProjectRefuses(t *testing.T) {
 		"a folder":               {dir, "not a regular file"},
 		"a device":               {"/dev/zero", "not a regular file"},
 		"a file that is too big": {large, "64 MiB"},
-		"nothing":                {filepath.Join(dir, "none.ove"), "no such file"},
+		"nothing":                {filepath.Join(dir, "none.ove"), "is not there any more"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := render.ReadProject(c.path); err == nil || !strings.Contains(err.Error(), c.says) {
