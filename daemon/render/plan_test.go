@@ -114,7 +114,7 @@ func TestReadProjectRefuses(t *testing.T) {
 		"a folder":               {dir, "not a regular file"},
 		"a device":               {"/dev/zero", "not a regular file"},
 		"a file that is too big": {large, "64 MiB"},
-		"nothing":                {filepath.Join(dir, "none.ove"), "is not there any more"},
+		"nothing":                {filepath.Join(dir, "none.ove"), "no such file"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			if _, _, err := render.ReadProject(c.path); err == nil || !strings.Contains(err.Error(), c.says) {
