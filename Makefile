@@ -56,7 +56,7 @@ bench: bench-deps build ## measure speed against the peers that are installed
 	@packaging/bench.sh
 
 .PHONY: package
-package: ## make the .deb and .rpm packages, for amd64 and arm64, in dist/
+package: ## make the .deb and .rpm packages, for amd64 and arm64, in dist/; MAINTAINER="Name <mail>" overrides git's author
 	@packaging/package.sh dist
 
 .PHONY: clean

@@ -39,6 +39,8 @@ type service struct {
 	conn    *godbus.Conn
 	debts   *debts
 
+	emitted int // signals
+
 	ctx    context.Context // of all calls
 	cancel context.CancelFunc
 	calls  sync.WaitGroup

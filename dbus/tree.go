@@ -173,6 +173,20 @@ func (s *service) added(o *object) map[string]map[string]godbus.Variant {
 	return map[string]map[string]godbus.Variant{o.iface: props}
 }
 
+// inARow is how many signals go out before the bus must have taken them all. It carries one message after the
+// other, and an answer would wait behind a thousand signals.
+const inARow = 32
+
+// emit sends a signal. One goroutine does.
+func (s *service) emit(path godbus.ObjectPath, name string, values ...any) error {
+	if s.emitted++; s.emitted%inARow == 0 {
+		if err := s.conn.BusObject().CallWithContext(s.ctx, "org.freedesktop.DBus.GetId", 0).Err; err != nil {
+			return err
+		}
+	}
+	return s.conn.Emit(path, name, values...)
+}
+
 // change tells of the properties that differ, as the XML has it. skip are left for later.
 func (s *service) change(old, now *object, skip func(name string) bool) (left bool, err error) {
 	changed, invalid := map[string]godbus.Variant{}, []string{}
@@ -198,5 +212,5 @@ func (s *service) change(old, now *object, skip func(name string) bool) (left bo
 	if len(changed)+len(invalid) == 0 {
 		return left, nil
 	}
-	return left, s.conn.Emit(now.path, propertiesInterface+".PropertiesChanged", now.iface, changed, invalid)
+	return left, s.emit(now.path, propertiesInterface+".PropertiesChanged", now.iface, changed, invalid)
 }

@@ -74,7 +74,7 @@ func (ms *MasterService) Run(ctx context.Context) error {
 func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 	if l != nil {
 		poke(ms.poked)
-		return ms.emit(ctx, l)
+		return ms.report(ctx, l)
 	}
 	if wait := max(lookPause, leisure*ms.seen.took) - time.Since(ms.seen.at); wait > 0 {
 		timer := time.NewTimer(wait)
@@ -87,23 +87,43 @@ func (ms *MasterService) turn(ctx context.Context, l *logged) error {
 	}
 	for range len(ms.logs) {
 		l := <-ms.logs
-		if err := ms.emit(ctx, &l); err != nil {
+		if err := ms.report(ctx, &l); err != nil {
 			return err
 		}
 	}
 	return ms.look(ctx)
 }
 
-// emit sends a LogMessage, after the job itself.
-func (ms *MasterService) emit(ctx context.Context, l *logged) error {
+// report sends a LogMessage, after the job itself.
+func (ms *MasterService) report(ctx context.Context, l *logged) error {
 	ms.seen.logs[l.job]++
 	if !ms.seen.has(jobPath(l.job)) {
-		if err := ms.look(ctx); err != nil {
+		if err := ms.introduce(ctx, l.job); err != nil {
 			return err
 		}
 	}
 	e := l.entry.line()
-	return ms.conn.Emit(jobPath(l.job), jobInterface+".LogMessage", e.Time, e.Event, e.Text, e.Worker, e.First, e.End)
+	return ms.emit(jobPath(l.job), jobInterface+".LogMessage", e.Time, e.Event, e.Text, e.Worker, e.First, e.End)
+}
+
+// introduce tells of a job of which something has happened before anybody looked. It asks for that job alone: of
+// ten thousand that come at once, each would else cost a look at all of them.
+func (ms *MasterService) introduce(ctx context.Context, id uint32) error {
+	j, err := ms.master.Job(ctx, id)
+	if errors.Is(err, farm.ErrNoJob) { // it is forgotten again
+		return nil
+	}
+	if err != nil {
+		return err
+	}
+	j.Ranges = nil
+	o := jobObject(&j)
+	stamp(&o, ms.seen.logs[id])
+	t, err := ms.tell(&o, time.Now())
+	if err == nil {
+		t.keep(&j, ms.seen.logs[id])
+	}
+	return err
 }
 
 // seen is what the bus has been told. One goroutine owns it.
@@ -264,13 +284,13 @@ func (ms *MasterService) tell(o *object, now time.Time) (*told, error) {
 }
 
 func (ms *MasterService) came(o *object) error {
-	if err := ms.conn.Emit(masterPath, objectsInterface+".InterfacesAdded", o.path, ms.added(o)); err != nil {
+	if err := ms.emit(masterPath, objectsInterface+".InterfacesAdded", o.path, ms.added(o)); err != nil {
 		return err
 	}
 	if o.iface == jobInterface {
-		return ms.conn.Emit(masterPath, managerInterface+".JobNew", o.props["Id"], o.path)
+		return ms.emit(masterPath, managerInterface+".JobNew", o.props["Id"], o.path)
 	}
-	return ms.conn.Emit(masterPath, managerInterface+".WorkerNew", o.props["Name"], o.path)
+	return ms.emit(masterPath, managerInterface+".WorkerNew", o.props["Name"], o.path)
 }
 
 func (ms *MasterService) gone(t *told) error {
@@ -278,9 +298,9 @@ func (ms *MasterService) gone(t *told) error {
 	t.recall()
 	if t.iface == jobInterface {
 		delete(ms.seen.logs, t.props["Id"].(uint32))
-		err = ms.conn.Emit(masterPath, managerInterface+".JobRemoved", t.props["Id"], t.path, t.props["State"])
+		err = ms.emit(masterPath, managerInterface+".JobRemoved", t.props["Id"], t.path, t.props["State"])
 	} else {
-		err = ms.conn.Emit(masterPath, managerInterface+".WorkerRemoved", t.props["Name"], t.path)
+		err = ms.emit(masterPath, managerInterface+".WorkerRemoved", t.props["Name"], t.path)
 	}
-	return errors.Join(err, ms.conn.Emit(masterPath, objectsInterface+".InterfacesRemoved", t.path, []string{t.iface}))
+	return errors.Join(err, ms.emit(masterPath, objectsInterface+".InterfacesRemoved", t.path, []string{t.iface}))
 }

@@ -20,6 +20,9 @@ echo "== the farm's memory: events made durable, start after kill -9 with 100,00
 bench . -timeout 15m ./daemon/bus/journal
 echo "== a whole master under simulated workers, its journal on the disk (all but the look into the parts)"
 bench . -benchtime 1x -timeout 15m ./daemon/master
+echo "== a thousand and ten thousand projects dropped at once into a whole master's hot folder; and one, three ways"
+echo "   (the answers of D-Bus meanwhile beside those of the bus itself)"
+bench 'Burst|Drop' -benchtime 1x -timeout 15m ./daemon/door
 echo "== the bus alone"
 bench . -benchtime 1x -timeout 15m ./daemon/bus
 echo "== a farm's makespan, simulated: times the ideal; beside it the old program's rule"

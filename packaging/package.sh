@@ -25,7 +25,12 @@ work=$(mktemp -d)
 trap 'rm -rf "$work"' EXIT
 export VERSION ARCH STAGE
 CHANGELOG=$work/changelog.yaml
-export MAINTAINER=${MAINTAINER:-"olive-distributed team <olive-distributed@packages.olivevideoeditor.org>"}
+# Who answers for the packages: the variable, else whoever builds them, else whom Debian's tools would take.
+if [ -z "${MAINTAINER:-}" ]; then
+	name=$(git config user.name || true) mail=$(git config user.email || true)
+	MAINTAINER="${name:-${DEBFULLNAME:-$(id -un)}} <${mail:-${DEBEMAIL:-$(id -un)@$(hostname -f 2>/dev/null || hostname)}}>"
+fi
+export MAINTAINER
 sed -e "s|\${MAINTAINER}|$MAINTAINER|" -e "0,/semver:/s|semver: .*|semver: $VERSION|" packaging/changelog.yaml >"$CHANGELOG"
 # nfpm fills in variables everywhere but here.
 sed "s|\${CHANGELOG}|$CHANGELOG|" nfpm.yaml >"$work/nfpm.yaml"

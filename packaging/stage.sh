@@ -53,6 +53,6 @@ done
 
 doc=/usr/share/doc/olive-distributed
 put 0644 $doc packaging/copyright README.md
-put 0644 $doc/examples packaging/demo/*.{ove,mp4,jpg,png,m4a}
+put 0644 $doc/examples packaging/demo/*.{ove,mp4,jpg,png,m4a} units/examples/*.conf
 put 0644 /usr/share/lintian/overrides packaging/deb/olive-distributed
 chmod -R go+rX,go-w "$root"

@@ -26,7 +26,7 @@ func (m *Master) startJoin(j *job) {
 		return // cancelled since
 	}
 	spec := j.joinSpec(view)
-	m.note(j, Event{Kind: "joining", Text: fmt.Sprintf("joining %d parts", len(spec.Parts))})
+	m.note(j, Event{Kind: "joining", Text: fmt.Sprintf("all is rendered; joining %d parts", len(spec.Parts))})
 	ctx, cancel := context.WithCancel(m.ctx)
 	j.joining = cancel
 	m.joins.Go(func() {
@@ -47,7 +47,7 @@ func (m *Master) joined(now time.Time, j *job, err error) {
 		return // or the job was cancelled
 	}
 	film := j.filmOf(now.Sub(j.started))
-	m.note(j, Event{Kind: "done", Text: fmt.Sprintf("%s: %d frames in %s", film.Path, film.Frames, film.Took.Round(time.Second/10))})
+	m.note(j, Event{Kind: "done", Text: fmt.Sprintf("the film %s is ready: %d frames in %s", film.Path, film.Frames, film.Took.Round(time.Second/10))})
 	if err := j.writeLog(); err != nil {
 		m.note(j, Event{Kind: "note", Text: err.Error()})
 		film.Log = ""

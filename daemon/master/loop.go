@@ -202,7 +202,7 @@ func (m *Master) carryOut(e *farm.Event) {
 	case farm.JobSubmitted:
 		m.announce(j)
 	case farm.RangeCompleted:
-		m.noteRange(j, "range-done", e, fmt.Sprintf("%s by %s", m.describe(e.ID()), e.Worker))
+		m.noteRange(j, "range-done", e, fmt.Sprintf("%s rendered by %s", m.describe(e.ID()), e.Worker))
 	case farm.RangeFailed:
 		m.noteRange(j, "range-failed", e, fmt.Sprintf("%s failed on %s: %s", m.describe(e.ID()), e.Worker, e.Reason))
 	case farm.JobFailed:

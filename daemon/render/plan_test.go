@@ -71,7 +71,7 @@ func TestOpenRefusesWhatHasChanged(t *testing.T) {
 			if err := os.Remove(p.Media[0].Path); err != nil {
 				t.Fatal(err)
 			}
-		}, "no such file"},
+		}, "is not there any more"},
 		"a sequence of another project": {func(_ *testing.T, p *render.Plan) { p.Sequence = 9 }, "no sequence with id 9"},
 		"a medium of another project":   {func(_ *testing.T, p *render.Plan) { p.Media[0].Footage = 9 }, "footage 9"},
 		"no project":                    {func(_ *testing.T, p *render.Plan) { p.Project += ".gone" }, "p.ove.gone"},

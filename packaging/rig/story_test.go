@@ -199,7 +199,7 @@ func (m *machine) journal() {
 	m.t.Helper()
 	story := m.do("journalctl", "--quiet", "-o", "short", "OLIVE_JOB=1")
 	m.t.Logf("the story of job 1:\n%s", story)
-	for _, want := range []string{"alone022.ove", "frames 0 to", "by w1", "/var/spool/olive/outgoing/alone022.mp4"} {
+	for _, want := range []string{"alone022.ove", "frames 0 to", "rendered by w1", "is ready", "/var/spool/olive/outgoing/alone022.mp4"} {
 		if !strings.Contains(story, want) {
 			m.t.Errorf("the story of job 1 does not tell %q", want)
 		}
