@@ -158,8 +158,8 @@ func (p *Plan) Open() (*Scene, error) {
 	return s, nil
 }
 
-// Check looks whether the media are still what they were at submit.
-func (s *Scene) Check() error {
+// Unchanged says which of the plan's media is not any more what it was at submit; nil: none.
+func (s *Scene) Unchanged() error {
 	for _, m := range s.Plan.Media {
 		if err := m.check(s.project); err != nil {
 			return err
