@@ -29,6 +29,7 @@ import (
 	"olive-distributed/daemon/worker"
 	"olive-distributed/daemon/worker/forward"
 	"olive-distributed/daemon/worker/forward/hard"
+	"olive-distributed/daemon/worker/machine"
 	"olive-distributed/nfsd"
 )
 
@@ -54,9 +55,31 @@ func newKeep(t *testing.T) *keep {
 <sequences><sequence id="1" folder="0" name="Main" width="64" height="48" framerate="30" afreq="48000" alayout="3" open="1">
 <clip id="1" enabled="1" name="v" clipin="0" in="0" out="90" track="-1" media="1" stream="0"><linked/></clip>
 <clip id="2" enabled="1" name="a" clipin="0" in="0" out="90" track="0" media="1" stream="1"><linked/></clip></sequence></sequences></project>`)
+	known, err := knownEncoders()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := os.Mkdir(k.path("state"), 0o700); err != nil {
+		t.Fatal(err)
+	}
+	k.write("state/machine.json", string(known))
 	k.start()
 	return k
 }
+
+// knownEncoders is what a master finds out about its machine, once for all of them.
+var knownEncoders = sync.OnceValues(func() ([]byte, error) {
+	dir, err := os.MkdirTemp("", "olive-encoders-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir)
+	path := filepath.Join(dir, "machine.json")
+	if _, err := machine.Probe(context.Background(), path, 0); err != nil {
+		return nil, err
+	}
+	return os.ReadFile(path)
+})
 
 func (k *keep) path(name string) string { return filepath.Join(k.dir, name) }
 
@@ -286,7 +309,7 @@ func renderTask(t *testing.T, task *worker.Task, out string) (worker.Delivery, [
 func (g *guest) work(id uint32) {
 	t := g.k.t
 	t.Helper()
-	for g.state(id) == farm.Running {
+	for s := g.state(id); s == farm.Queued || s == farm.Running; s = g.state(id) {
 		task := g.next()
 		g.fetch(task, task.Share.Project, time.Time{})
 		for i, m := range task.Plan.Media {
@@ -464,8 +487,6 @@ func TestAWorkerThatDiesWithFilesOpenIsReplaced(t *testing.T) {
 
 func TestWhatDoesNotFitIsTheReason(t *testing.T) {
 	k := newKeep(t)
-	k.stop()
-	k.start()
 	id := k.submit()
 	g := k.guest("w1")
 	task := g.next()

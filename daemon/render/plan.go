@@ -167,16 +167,6 @@ func (p *Plan) Open() (*Scene, error) {
 	return s, nil
 }
 
-// Check looks whether the media are still what they were at submit.
-func (s *Scene) Check() error {
-	for _, m := range s.Plan.Media {
-		if err := m.check(s.project); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
 // check compares the medium's file with what it was at submit.
 func (m Medium) check(project *ove.Project) error {
 	for _, f := range project.Footage {

@@ -311,7 +311,7 @@ func (w *Worker) make(ctx context.Context, t *Task, out string, progress func(in
 	if ctx.Err() != nil {
 		return d, err
 	}
-	if changed := w.scene.Check(); changed != nil {
+	if changed := w.scene.Unchanged(); changed != nil {
 		w.scene = nil
 		return Delivery{}, changed
 	}
@@ -329,7 +329,7 @@ func (w *Worker) open(p *render.Plan) error {
 		w.scene, w.digest = s, digest
 		return nil
 	}
-	return w.scene.Check()
+	return w.scene.Unchanged()
 }
 
 // engine finds the engine of a plan.
