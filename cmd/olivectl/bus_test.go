@@ -94,9 +94,15 @@ func (m *fakeMaster) View(context.Context) (v dbus.View, err error) {
 	for _, id := range slices.Sorted(maps.Keys(m.jobs)) {
 		v.Jobs = append(v.Jobs, m.jobs[id])
 	}
-	v.Workers = []dbus.Member{{Name: "ada", State: dbus.Waiting}, {Name: "bob", State: dbus.Paused}, {Name: "eve", Revoked: true}}
-	return v, nil
+	v.Workers, err = m.Members(context.Background())
+	return v, err
 }
+
+func (m *fakeMaster) Members(context.Context) ([]dbus.Member, error) {
+	return []dbus.Member{{Name: "ada", State: dbus.Waiting}, {Name: "bob", State: dbus.Paused}, {Name: "eve", Revoked: true}}, nil
+}
+
+func (m *fakeMaster) Degraded() string { return "" }
 
 func (m *fakeMaster) Job(_ context.Context, id uint32) (dbus.Job, error) {
 	m.mu.Lock()
