@@ -55,21 +55,21 @@ func (k *call) list(plus bool) nfs3.Status {
 		return nfs3.BadCookie
 	}
 	l := &listing{
-		k: k, o: &o, plus: plus, start: len(k.out) - 4,
+		k: k, o: &o, plus: plus, start: len(k.Out) - 4,
 		most: int(min(most, ioMax)), mostNames: int(min(names, ioMax)),
 	}
-	if s := k.grow(l.start + l.most + headRoom); s != nfs3.OK {
+	if s := k.grow(l.start + l.most + 256); s != nfs3.OK {
 		return s
 	}
 	k.postOp()
-	k.out = xdr.Uint64(k.out, k.listVerifier(&o))
+	k.Out = xdr.Uint64(k.Out, k.listVerifier(&o))
 	if s := l.entries(cookie); s != nfs3.OK {
 		return s
 	}
-	if l.count == 0 && l.incomplete || len(k.out)-l.start+endSize > l.most {
+	if l.count == 0 && l.incomplete || len(k.Out)-l.start+endSize > l.most {
 		return nfs3.TooSmall
 	}
-	k.out = xdr.Bool(xdr.Bool(k.out, false), !l.incomplete)
+	k.Out = xdr.Bool(xdr.Bool(k.Out, false), !l.incomplete)
 	return nfs3.OK
 }
 
@@ -182,21 +182,21 @@ func (l *listing) add(id uint64, name string, cookie uint64, attr *nfs3.Attr, h 
 	if l.plus {
 		size += plusSize + handled
 	}
-	if len(k.out)-l.start+size+endSize > l.most || l.plus && l.count > 0 && l.names+nameSize+padded > l.mostNames {
+	if len(k.Out)-l.start+size+endSize > l.most || l.plus && l.count > 0 && l.names+nameSize+padded > l.mostNames {
 		l.incomplete = true
 		return false
 	}
 	l.count++
 	l.names += nameSize + padded
-	k.out = xdr.Uint64(xdr.Bool(k.out, true), id)
-	k.out = xdr.Uint64(xdr.Opaque(k.out, name), cookie)
+	k.Out = xdr.Uint64(xdr.Bool(k.Out, true), id)
+	k.Out = xdr.Uint64(xdr.Opaque(k.Out, name), cookie)
 	if !l.plus {
 		return true
 	}
-	k.out = nfs3.AppendPostOp(k.out, attr)
-	k.out = xdr.Bool(k.out, attr != nil)
+	k.Out = nfs3.AppendPostOp(k.Out, attr)
+	k.Out = xdr.Bool(k.Out, attr != nil)
 	if attr != nil {
-		k.out = xdr.Opaque(k.out, h[:])
+		k.Out = xdr.Opaque(k.Out, h[:])
 	}
 	return true
 }

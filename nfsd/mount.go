@@ -4,6 +4,7 @@ import (
 	"slices"
 	"strings"
 
+	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/handle"
 	"olive-distributed/nfsd/internal/nfs3"
 	"olive-distributed/nfsd/internal/rpc"
@@ -22,7 +23,7 @@ var mountProcedures = [...]procedure{
 
 // null has nothing to do. What a client has mounted is not remembered, and so need not be forgotten.
 func (k *call) null() nfs3.Status {
-	k.out = k.out[:rpc.ReplyHeader]
+	k.Out = k.Out[:rpc.ReplyHeader]
 	return void
 }
 
@@ -47,9 +48,9 @@ func (k *call) mount() nfs3.Status {
 	if !ok {
 		return nfs3.Acces
 	}
-	k.out = xdr.Opaque(k.out, h[:])
+	k.Out = xdr.Opaque(k.Out, h[:])
 	for _, v := range [...]uint32{2, rpc.AuthSys, rpc.AuthNone} {
-		k.out = xdr.Uint32(k.out, v)
+		k.Out = xdr.Uint32(k.Out, v)
 	}
 	return nfs3.OK
 }
@@ -78,23 +79,23 @@ func (k *call) mountPoint(path string) (h handle.Handle, ok bool) {
 
 // dump lists who has mounted what: that is nobody's business.
 func (k *call) dump() nfs3.Status {
-	k.out = xdr.Bool(k.out[:rpc.ReplyHeader], false)
+	k.Out = xdr.Bool(k.Out[:rpc.ReplyHeader], false)
 	return void
 }
 
 // exports lists what the identity can mount; as much as goes into a reply.
 func (k *call) exports() nfs3.Status {
-	if s := k.grow(headRoom + mediumIO); s != nfs3.OK {
+	if s := k.grow(front.MediumMax); s != nfs3.OK {
 		return s
 	}
-	k.out = k.out[:rpc.ReplyHeader]
+	k.Out = k.Out[:rpc.ReplyHeader]
 	for _, e := range k.view.Exports() {
-		if len(k.out)+nfs3.NameMax+32 > cap(k.out) {
+		if len(k.Out)+nfs3.NameMax+32 > cap(k.Out) {
 			break
 		}
-		k.out = xdr.Opaque(xdr.Bool(k.out, true), "/"+e.name)
-		k.out = xdr.Bool(k.out, false) // no groups: it is for everybody who sees it
+		k.Out = xdr.Opaque(xdr.Bool(k.Out, true), "/"+e.name)
+		k.Out = xdr.Bool(k.Out, false) // no groups: it is for everybody who sees it
 	}
-	k.out = xdr.Bool(k.out, false)
+	k.Out = xdr.Bool(k.Out, false)
 	return void
 }

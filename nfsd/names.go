@@ -72,7 +72,7 @@ func (k *call) create() nfs3.Status {
 		return s
 	}
 	h := k.partHandle(o.export, p)
-	k.out = xdr.Opaque(xdr.Bool(k.out, true), h[:])
+	k.Out = xdr.Opaque(xdr.Bool(k.Out, true), h[:])
 	k.postOp()
 	k.again(&o)
 	k.wcc()

@@ -97,10 +97,10 @@ func (k *call) enterFolder(o *object) nfs3.Status {
 		return nfs3.Stale
 	}
 	if k.folders != nil {
-		k.server.folders.put(k.folders)
+		k.server.folders.Put(k.folders)
 		k.folders = nil
 	}
-	f, err := k.server.folders.get(o.export.parts)
+	f, err := k.server.folders.Get(o.export.parts.Path, o.export.parts.Quota, o.export.parts.mostFiles())
 	if err != nil {
 		k.server.log.Error("nfsd: a folder to write to cannot be opened", "export", o.export.name, "reason", err)
 		return missing(nfs3.StatusOf(err))
@@ -260,7 +260,7 @@ func (k *call) describeOpen(o *object) nfs3.Status {
 // is says whether st is of the file that the view means.
 func (f *file) is(st *unix.Stat_t) bool {
 	w := f.Was
-	return w == nil || w.Inode == st.Ino && w.Size == st.Size && (w.Device == 0 || w.Device == st.Dev) &&
+	return w == nil || w.Size == st.Size && (w.Inode == 0 || w.Inode == st.Ino) && (w.Device == 0 || w.Device == st.Dev) &&
 		w.Modified.Unix() == st.Mtim.Sec && int64(w.Modified.Nanosecond()) == st.Mtim.Nsec
 }
 

@@ -47,7 +47,7 @@ func (k *call) getAttr() nfs3.Status {
 	if _, s := k.object(); s != nfs3.OK {
 		return s
 	}
-	k.out = k.attr.Append(k.out)
+	k.Out = k.attr.Append(k.Out)
 	return nfs3.OK
 }
 
@@ -72,7 +72,7 @@ func (k *call) access() nfs3.Status {
 		may = nfs3.AccessRead | nfs3.AccessLookup | nfs3.AccessModify | nfs3.AccessExtend | nfs3.AccessDelete
 	}
 	k.postOp()
-	k.out = xdr.Uint32(k.out, asked&may)
+	k.Out = xdr.Uint32(k.Out, asked&may)
 	return nfs3.OK
 }
 
@@ -104,8 +104,8 @@ func (k *call) lookup() nfs3.Status {
 	if s != nfs3.OK {
 		return s
 	}
-	k.out = xdr.Opaque(k.out, found.handle[:])
-	k.out = nfs3.AppendPostOp(k.out, &attr)
+	k.Out = xdr.Opaque(k.Out, found.handle[:])
+	k.Out = nfs3.AppendPostOp(k.Out, &attr)
 	k.postOp()
 	return nfs3.OK
 }
@@ -220,9 +220,9 @@ func (k *call) fsStat() nfs3.Status {
 	}
 	k.postOp()
 	for _, v := range [...]uint64{bytes, free, free, files, freeFiles, freeFiles} {
-		k.out = xdr.Uint64(k.out, v)
+		k.Out = xdr.Uint64(k.Out, v)
 	}
-	k.out = xdr.Uint32(k.out, 0) // it may change at any time
+	k.Out = xdr.Uint32(k.Out, 0) // it may change at any time
 	return nfs3.OK
 }
 
@@ -234,13 +234,13 @@ func (k *call) fsInfo() nfs3.Status {
 	for _, v := range [...]uint32{
 		ioMax, ioMax, 4096, // READ: most, best, multiple of
 		ioMax, ioMax, 4096, // WRITE
-		mediumIO, // READDIR
+		listBest, // READDIR
 	} {
-		k.out = xdr.Uint32(k.out, v)
+		k.Out = xdr.Uint32(k.Out, v)
 	}
-	k.out = xdr.Uint64(k.out, fileMax)
-	k.out = xdr.Uint32(xdr.Uint32(k.out, 0), 1) // times are kept to the nanosecond
-	k.out = xdr.Uint32(k.out, nfs3.FSProperties)
+	k.Out = xdr.Uint64(k.Out, fileMax)
+	k.Out = xdr.Uint32(xdr.Uint32(k.Out, 0), 1) // times are kept to the nanosecond
+	k.Out = xdr.Uint32(k.Out, nfs3.FSProperties)
 	return nfs3.OK
 }
 
@@ -249,14 +249,14 @@ func (k *call) pathConf() nfs3.Status {
 		return s
 	}
 	k.postOp()
-	k.out = xdr.Uint32(xdr.Uint32(k.out, 1), nfs3.NameMax)
+	k.Out = xdr.Uint32(xdr.Uint32(k.Out, 1), nfs3.NameMax)
 	for _, v := range [...]bool{
 		true,  // longer names are an error
 		true,  // owners cannot be changed
 		false, // case matters
 		true,  // and is kept
 	} {
-		k.out = xdr.Bool(k.out, v)
+		k.Out = xdr.Bool(k.Out, v)
 	}
 	return nfs3.OK
 }

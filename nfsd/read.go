@@ -7,10 +7,19 @@ import (
 
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/nfs3"
+	"olive-distributed/nfsd/internal/rpc"
 	"olive-distributed/nfsd/internal/xdr"
 )
 
-const fileMax = math.MaxInt64 // bytes of a file
+// Sizes in bytes.
+const (
+	fileMax  = math.MaxInt64
+	ioMax    = 1 << 20  // of the data of one READ or WRITE
+	listBest = 64 << 10 // of a listing
+
+	// readHeader is the length of a reply to READ before its data (RFC 1813 §3.3.6).
+	readHeader = rpc.ReplyHeader + 4 + 4 + nfs3.AttrSize + 4 + 4 + 4
+)
 
 // read answers with one piece of memory: header and data are sent in one go.
 func (k *call) read() nfs3.Status {
@@ -30,23 +39,23 @@ func (k *call) read() nfs3.Status {
 	if s := k.grow(readHeader + n + 3); s != nfs3.OK {
 		return s
 	}
-	data := k.out[:cap(k.out)][readHeader : readHeader+n]
+	data := k.Out[:cap(k.Out)][readHeader : readHeader+n]
 	if o.fd < 0 {
 		copy(data, o.file.Data[min(offset, uint64(len(o.file.Data))):])
 	} else if n, s = k.readAt(o.fd, data, int64(offset)); s != nfs3.OK {
 		return s
 	}
 	k.postOp()
-	k.out = xdr.Uint32(k.out, uint32(n))
-	k.out = xdr.Bool(k.out, offset+uint64(n) >= k.attr.Size)
-	k.out = xdr.Uint32(k.out, uint32(n))
-	k.out = xdr.Pad(k.out[:readHeader+n], n)
+	k.Out = xdr.Uint32(k.Out, uint32(n))
+	k.Out = xdr.Bool(k.Out, offset+uint64(n) >= k.attr.Size)
+	k.Out = xdr.Uint32(k.Out, uint32(n))
+	k.Out = xdr.Pad(k.Out[:readHeader+n], n)
 	return nfs3.OK
 }
 
 // readAt fills b as far as the file goes. The leader does not wait for the disk.
 func (k *call) readAt(fd int, b []byte, offset int64) (n int, s nfs3.Status) {
-	if k.leads {
+	if k.Leads {
 		if n, err := disk.ReadCached(fd, b, offset); err != nil || n < len(b) {
 			return 0, later
 		}

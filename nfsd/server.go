@@ -19,16 +19,19 @@ package nfsd
 
 import (
 	"cmp"
+	"context"
 	"errors"
+	"fmt"
 	"log/slog"
+	"net"
+	"runtime/debug"
 	"sync"
 	"time"
 
-	"golang.org/x/sync/semaphore"
-	"golang.org/x/sys/unix"
-
 	"olive-distributed/nfsd/internal/disk"
+	"olive-distributed/nfsd/internal/front"
 	"olive-distributed/nfsd/internal/handle"
+	"olive-distributed/nfsd/internal/parts"
 )
 
 // Protocol is the ALPN name under which nfsd is offered.
@@ -65,7 +68,7 @@ type Limits struct {
 }
 
 // ErrLimit refuses a connection because there are too many, in all or of its identity.
-var ErrLimit = errors.New("too many connections")
+var ErrLimit = front.ErrLimit
 
 // ErrStranger refuses a connection whose identity has no view.
 var ErrStranger = errors.New("nothing is shown to this identity")
@@ -76,16 +79,11 @@ type Server struct {
 	log      *slog.Logger
 	mint     *handle.Mint
 	verifier verifier
-	system   system
 
-	clients clients
+	front   *front.Front
 	files   disk.Cache
-	folders folders
-
-	memory *semaphore.Weighted // bytes of buffers
-	hands  *semaphore.Weighted // besides the first one of each connection
-	pools  [len(classes)]sync.Pool
-	calls  sync.Pool
+	folders parts.Set
+	calls   sync.Pool
 }
 
 // New makes a server that serves nobody yet.
@@ -99,18 +97,22 @@ func New(c Config) (*Server, error) {
 	c.Limits = c.Limits.withDefaults()
 	s := &Server{
 		conf: c, log: c.Log, mint: handle.NewMint(c.Key),
-		system:  system{pwrite: unix.Pwrite, fdatasync: unix.Fdatasync, fsync: unix.Fsync},
-		clients: clients{limits: c.Limits, known: map[string]*client{}},
-		files:   disk.Cache{Most: c.Limits.Descriptors},
-		memory:  semaphore.NewWeighted(int64(c.Limits.Memory)),
-		hands:   semaphore.NewWeighted(moreHands),
-		calls:   sync.Pool{New: newCall},
+		files: disk.Cache{Most: c.Limits.Descriptors},
+		calls: sync.Pool{New: func() any { return &call{} }},
 	}
+	s.front = front.New(c.Limits.ofFront(), c.Log, s.answer)
 	s.verifier.change()
 	return s, nil
 }
 
-// withDefaults replaces what is zero, and what is too little to serve anybody.
+func (l Limits) ofFront() front.Limits {
+	return front.Limits{
+		Connections: l.Connections, PerIdentity: l.PerIdentity, Handshakes: l.Handshakes, InFlight: l.InFlight, Memory: l.Memory,
+		Handshake: l.Handshake, Record: l.Record, Idle: l.Idle, Send: l.Send, Drain: l.Drain,
+	}
+}
+
+// withDefaults replaces what is zero.
 func (l Limits) withDefaults() Limits {
 	for value, standard := range map[*int]int{
 		&l.Connections: 512, &l.PerIdentity: 16, &l.Handshakes: 64, &l.InFlight: 16,
@@ -124,13 +126,51 @@ func (l Limits) withDefaults() Limits {
 	} {
 		*value = cmp.Or(*value, standard)
 	}
-	l.Memory = max(l.Memory, 4*recordMax)
 	return l
 }
+
+// ServeConn serves a connection whose other end is known to be identity, and returns when it is
+// over; it closes c. When ctx ends, calls that run are still answered, for [Limits].Drain at most. The
+// error is [ErrLimit] or [ErrStranger] when the connection was refused, else nil: how
+// clients leave is no error.
+func (s *Server) ServeConn(ctx context.Context, c net.Conn, identity string) error {
+	view, err := s.view(identity)
+	if err != nil {
+		c.Close()
+		return err
+	}
+	return s.front.ServeConn(ctx, c, identity, view)
+}
+
+// view is what identity may see, or why that is nothing.
+func (s *Server) view(identity string) (v View, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			err = fmt.Errorf("the view of %s: panic: %v", identity, p)
+			s.log.Error("nfsd: no view can be had", "identity", identity, "panic", p, "stack", string(debug.Stack()))
+		}
+	}()
+	if v = s.conf.Views(identity); v == nil {
+		return nil, fmt.Errorf("%w: %s", ErrStranger, identity)
+	}
+	return v, nil
+}
+
+// Serve accepts connections until ctx ends, then drains them and returns nil. It owns l. A connection that is a
+// [*crypto/tls.Conn] first makes its handshake; then identify says who it is, within [Limits].Handshake for both. An
+// error of identify closes the connection. Serve returns an error only when l fails for good:
+// running out of descriptors is waited for.
+func (s *Server) Serve(ctx context.Context, l net.Listener, identify func(net.Conn) (string, error)) error {
+	return s.front.Serve(ctx, l, identify, s.ServeConn)
+}
+
+// Disconnect closes the connections of an identity, without waiting for calls that run. It does not keep it
+// from coming back: that is for the view and for who checks certificates.
+func (s *Server) Disconnect(identity string) { s.front.Disconnect(identity) }
 
 // Close closes the files that are kept open. Use it when nothing is served any more.
 func (s *Server) Close() error {
 	s.files.Clear()
-	s.folders.clear()
+	s.folders.Clear()
 	return nil
 }

@@ -35,7 +35,8 @@ type File struct {
 	Was *Stamp
 }
 
-// A Stamp tells one content of a file from another.
+// A Stamp tells one content of a file from another. A device or inode of zero is not compared: devices can get
+// other numbers when the system starts again.
 type Stamp struct {
 	Device, Inode uint64
 	Size          int64 // bytes
@@ -65,6 +66,10 @@ type Folder struct {
 	// always allowed.
 	Allow func(name string) bool
 }
+
+const defaultFiles = 10_000 // of a folder
+
+func (p *Folder) mostFiles() int { return cmp.Or(p.Files, defaultFiles) }
 
 // An Export is one tree that can be mounted: read-only files, and at most one folder to write to.
 // It is made by [NewExport] and never changes.

@@ -27,13 +27,6 @@ func (v *verifier) change() {
 	}
 }
 
-// system is how files are written and synced: in tests, a disk that fails.
-type system struct {
-	pwrite    func(fd int, b []byte, offset int64) (int, error)
-	fdatasync func(fd int) error
-	fsync     func(fd int) error
-}
-
 // part reads a handle that must be of a part.
 func (k *call) part() (object, nfs3.Status) {
 	o, s := k.object()
@@ -64,7 +57,7 @@ func (k *call) write() nfs3.Status {
 	case offset > fileMax-uint64(count):
 		return nfs3.FBig
 	}
-	if k.leads && how != nfs3.Unstable {
+	if k.Leads && how != nfs3.Unstable {
 		return later
 	}
 	verf := k.server.verifier.Load()
@@ -83,8 +76,8 @@ func (k *call) write() nfs3.Status {
 		return s
 	}
 	k.wcc()
-	k.out = xdr.Uint32(xdr.Uint32(k.out, uint32(n)), how)
-	k.out = xdr.Uint64(k.out, verf)
+	k.Out = xdr.Uint32(xdr.Uint32(k.Out, uint32(n)), how)
+	k.Out = xdr.Uint64(k.Out, verf)
 	return nfs3.OK
 }
 
@@ -96,7 +89,7 @@ func (k *call) writeAt(o *object, data []byte, offset int64) (n int, s nfs3.Stat
 	var err error
 	for n < len(data) && err == nil {
 		var m int
-		m, err = k.server.system.pwrite(o.fd, data[n:], offset+int64(n))
+		m, err = unix.Pwrite(o.fd, data[n:], offset+int64(n))
 		n += max(m, 0)
 		if err == unix.EINTR {
 			err = nil
@@ -112,9 +105,9 @@ func (k *call) writeAt(o *object, data []byte, offset int64) (n int, s nfs3.Stat
 // sync brings a part to the disk. After an error nobody knows what is there: all that was not synced must be
 // written again, in every part, as clients have one verifier for all.
 func (k *call) sync(o *object, metadata bool) nfs3.Status {
-	sync := k.server.system.fdatasync
+	sync := unix.Fdatasync
 	if metadata {
-		sync = k.server.system.fsync
+		sync = unix.Fsync
 	}
 	err := o.part.Sync(func() error {
 		err := sync(o.fd)
@@ -125,7 +118,7 @@ func (k *call) sync(o *object, metadata bool) nfs3.Status {
 	})
 	if err != nil {
 		k.server.log.Error("nfsd: what a client wrote may be lost, it is told to write again: look after the disk",
-			"identity", k.who.identity, "export", o.export.name, "reason", err)
+			"identity", k.Identity(), "export", o.export.name, "reason", err)
 	}
 	return nfs3.StatusOf(err)
 }
@@ -149,7 +142,7 @@ func (k *call) commit() nfs3.Status {
 	}
 	verf := k.server.verifier.Load()
 	k.wcc()
-	k.out = xdr.Uint64(k.out, verf)
+	k.Out = xdr.Uint64(k.Out, verf)
 	return nfs3.OK
 }
 

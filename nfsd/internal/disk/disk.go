@@ -8,7 +8,6 @@ package disk
 import (
 	"errors"
 	"fmt"
-	"hash/fnv"
 	"os"
 	"syscall"
 	"unsafe"
@@ -103,40 +102,58 @@ func Stat(dir int, name string) (st unix.Stat_t, err error) {
 // It comes from the file handle of the kernel, which holds the generation of the inode (name_to_handle_at(2)); where
 // there is none, from the time of birth.
 func Generation(dir int, name string, st *unix.Stat_t) (uint32, error) {
-	h := fnv.New64a()
-	fmt.Fprint(h, st.Ino, " ")
-	b, err := kernelHandle(dir, name)
-	if err != nil {
+	var fh kernelHandle
+	sum := hash(fnvOffset, st.Ino)
+	if err := fh.get(dir, name); err == nil {
+		sum = hash(sum, uint64(fh.kind))
+		for _, b := range fh.b[:min(fh.size, uint32(len(fh.b)))] {
+			sum = (sum ^ uint64(b)) * fnvPrime
+		}
+	} else {
 		var sx unix.Statx_t
 		if err := unix.Statx(dir, name, unix.AT_SYMLINK_NOFOLLOW|unix.AT_EMPTY_PATH, unix.STATX_BTIME, &sx); err != nil {
 			return 0, fmt.Errorf("generation of %s: %w", name, err)
 		}
-		b = fmt.Append(nil, sx.Btime.Sec, " ", sx.Btime.Nsec)
+		sum = hash(hash(sum, uint64(sx.Btime.Sec)), uint64(sx.Btime.Nsec))
 	}
-	h.Write(b)
-	sum := h.Sum64()
 	return uint32(sum^sum>>24^sum>>48) & handle.GenerationMask, nil
 }
 
-// kernelHandle is name_to_handle_at(2) with a buffer of the largest size, in one call.
-func kernelHandle(dir int, name string) ([]byte, error) {
-	var fh struct {
-		size uint32
-		kind int32
-		b    [128]byte // MAX_HANDLE_SZ
+// FNV-1a, 64 bits.
+const (
+	fnvOffset = 14695981039346656037
+	fnvPrime  = 1099511628211
+)
+
+func hash(sum, v uint64) uint64 {
+	for range 8 {
+		sum = (sum ^ v&0xff) * fnvPrime
+		v >>= 8
 	}
-	fh.size = uint32(len(fh.b))
+	return sum
+}
+
+// A kernelHandle is struct file_handle with a buffer of the largest size (MAX_HANDLE_SZ).
+type kernelHandle struct {
+	size uint32
+	kind int32
+	b    [128]byte
+}
+
+// get is name_to_handle_at(2).
+func (h *kernelHandle) get(dir int, name string) error {
+	h.size = uint32(len(h.b))
 	p, err := unix.BytePtrFromString(name)
 	if err != nil {
-		return nil, err
+		return err
 	}
 	var mount int32
 	_, _, e := unix.Syscall6(unix.SYS_NAME_TO_HANDLE_AT, uintptr(dir), uintptr(unsafe.Pointer(p)),
-		uintptr(unsafe.Pointer(&fh)), uintptr(unsafe.Pointer(&mount)), unix.AT_EMPTY_PATH, 0)
+		uintptr(unsafe.Pointer(h)), uintptr(unsafe.Pointer(&mount)), unix.AT_EMPTY_PATH, 0)
 	if e != 0 {
-		return nil, e
+		return e
 	}
-	return append([]byte{byte(fh.kind)}, fh.b[:fh.size]...), nil
+	return nil
 }
 
 // SetTimes sets the times of access and modification of an open file, as utimensat(2) takes them.

@@ -52,9 +52,11 @@ type Handle [Size]byte
 // A Mint makes handles. It is safe for concurrent use.
 type Mint struct{ macs sync.Pool }
 
+// A mac works in memory of its own, so that handles need not be on the heap.
 type mac struct {
 	hash.Hash
-	sum [sha256.Size]byte
+	body [bodySize]byte
+	sum  [sha256.Size]byte
 }
 
 // NewMint makes handles under a key.
@@ -85,7 +87,8 @@ func (m *Mint) sign(body, out []byte) {
 	a := m.macs.Get().(*mac)
 	defer m.macs.Put(a)
 	a.Reset()
-	a.Write(body)
+	copy(a.body[:], body)
+	a.Write(a.body[:])
 	copy(out, a.Sum(a.sum[:0]))
 }
 

@@ -2,7 +2,7 @@
 //
 // A [Folder] knows its files by inode, so that a file is found again whatever it was renamed to. What others do
 // in the folder (the server itself takes parts away) is seen when it matters: when a file is not where
-// it was, when the quota is reached, when a listing begins.
+// it was, when the quota is reached, when a listing begins. What they add counts from then on.
 //
 // A file's place in the quota is its size. It is taken before a write and settled after one that failed, so
 // that writes at the same time never exceed the quota together. What makes, removes and renames is on the disk when it
@@ -270,21 +270,19 @@ func (f *Folder) scan() error {
 	for _, name := range found {
 		there[name] = true
 	}
-	f.mu.Lock()
-	for name, p := range f.byName {
-		if !there[name] {
-			f.gone(p)
-		}
-	}
-	f.mu.Unlock()
 	for _, name := range found {
 		if _, _, err := f.look(name); err != nil && !errors.Is(err, unix.ENOENT) {
 			return err
 		}
 	}
 	f.mu.Lock()
+	defer f.mu.Unlock()
+	for name, p := range f.byName { // those that have got another name are there under it by now
+		if !there[name] {
+			f.gone(p)
+		}
+	}
 	f.seen = before.Mtim
-	f.mu.Unlock()
 	return nil
 }
 

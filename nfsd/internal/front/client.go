@@ -1,4 +1,4 @@
-package nfsd
+package front
 
 import (
 	"fmt"
@@ -43,7 +43,7 @@ func (s *clients) enter(c *conn, identity string) (*client, error) {
 		who = &client{
 			identity: identity,
 			conns:    map[*conn]struct{}{},
-			memory:   semaphore.NewWeighted(max(int64(s.limits.Memory)/4, recordMax*2)),
+			memory:   semaphore.NewWeighted(max(int64(s.limits.Memory)/4, 2*RecordMax)),
 			hands:    semaphore.NewWeighted(moreHands / 4),
 		}
 		s.known[identity] = who

@@ -1,4 +1,4 @@
-package nfsd
+package front
 
 import (
 	"bytes"

@@ -1,4 +1,4 @@
-package nfsd
+package front
 
 import (
 	"bufio"
@@ -25,19 +25,19 @@ const (
 // A conn is a connection. Its calls are served by hands: goroutines of which one at a time leads. The
 // leader reads a call; a quick one it answers itself and reads on, with another it lets
 // the next hand lead and then answers. So a call never waits for another goroutine to be
-// woken, and slow ones run side by side, up to [Limits].InFlight.
+// woken, and slow ones run side by side, up to Limits.InFlight.
 type conn struct {
-	server *Server
-	nc     net.Conn
-	who    *client
-	view   View
-	memory budget
-	ctx    context.Context // ends when the connection is closed
-	close  context.CancelFunc
+	front   *Front
+	nc      net.Conn
+	who     *client
+	session any
+	memory  budget
+	ctx     context.Context // ends when the connection is closed
+	close   context.CancelFunc
 
 	leading sync.Mutex // held by the leader, for the two fields below
 	records rpc.Records
-	reading *call
+	reading *Call
 
 	draining atomic.Bool // no more calls are read
 	hands    atomic.Int32
@@ -51,8 +51,8 @@ type conn struct {
 // heldMost is how many bytes of replies are held back while more calls are there already.
 const heldMost = 16 << 10
 
-func (s *Server) newConn(nc net.Conn) *conn {
-	c := &conn{server: s, nc: nc}
+func (f *Front) newConn(nc net.Conn, session any) *conn {
+	c := &conn{front: f, nc: nc, session: session}
 	ctx, cancel := context.WithCancel(context.Background())
 	c.ctx = ctx
 	c.close = func() {
@@ -60,15 +60,14 @@ func (s *Server) newConn(nc net.Conn) *conn {
 		nc.Close()
 	}
 	c.records = rpc.Records{
-		From: bufio.NewReaderSize(nc, readAhead), Most: recordMax,
+		From: bufio.NewReaderSize(nc, readAhead), Most: RecordMax,
 		Begin: c.deadline, Room: c.room,
 	}
 	return c
 }
 
-// serve returns when the connection is closed and all its hands are gone.
+// serve returns when the connection is over and all its hands are gone.
 func (c *conn) serve(ctx context.Context) {
-	defer c.close()
 	stop := context.AfterFunc(ctx, c.drain)
 	defer stop()
 	c.hands.Store(1)
@@ -80,7 +79,7 @@ func (c *conn) serve(ctx context.Context) {
 func (c *conn) drain() {
 	c.draining.Store(true)
 	c.nc.SetReadDeadline(past)
-	late := time.AfterFunc(c.server.conf.Limits.Drain, c.close)
+	late := time.AfterFunc(c.front.limits.Drain, c.close)
 	context.AfterFunc(c.ctx, func() { late.Stop() })
 }
 
@@ -92,9 +91,9 @@ func (c *conn) deadline(marked bool, missing int) {
 		return
 	}
 	c.flush()
-	wait := c.server.conf.Limits.Idle
+	wait := c.front.limits.Idle
 	if marked {
-		wait = c.server.conf.Limits.Record
+		wait = c.front.limits.Record
 	}
 	c.nc.SetReadDeadline(time.Now().Add(wait))
 	if c.draining.Load() {
@@ -110,9 +109,9 @@ func (c *conn) room(have []byte, n int) ([]byte, error) {
 		return (*k.record.b)[:len(have)], nil
 	}
 	if have != nil {
-		n = recordMax
+		n = RecordMax
 	}
-	if n > smallSize {
+	if n > SmallMax {
 		c.flush()
 	}
 	bigger, err := c.memory.get(c.ctx, n)
@@ -138,12 +137,12 @@ func (c *conn) turn() (more bool) {
 	c.leading.Lock()
 	c.waiting.Add(-1)
 	leading := true
-	k := c.server.calls.Get().(*call)
-	k.conn = c
+	k := c.front.calls.Get().(*Call)
+	k.conn, k.Session = c, c.session
 	defer func() {
 		if p := recover(); p != nil {
-			c.server.log.Error("nfsd: a call panicked; its connection is closed",
-				"identity", c.who.identity, "call", k.name(), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			c.front.log.Error("a call panicked; its connection is closed",
+				"identity", c.who.identity, "call", fmt.Sprintf("%d.%d", k.Prog, k.Proc), "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
 			c.close()
 			more = false
 		}
@@ -157,7 +156,7 @@ func (c *conn) turn() (more bool) {
 			c.end()
 			break
 		}
-		if k.quick() && k.lead() {
+		if k.lead() {
 			k.reset()
 			continue
 		}
@@ -165,10 +164,10 @@ func (c *conn) turn() (more bool) {
 		if c.pass() {
 			leading = false
 			c.leading.Unlock()
-			k.answer(c.send)
+			k.run(c.send)
 			return c.waiting.Load() < spare
 		}
-		k.answer(c.send)
+		k.run(c.send)
 		k.reset()
 	}
 	c.flush()
@@ -179,7 +178,7 @@ func (c *conn) turn() (more bool) {
 func (c *conn) end() { c.draining.Store(true) }
 
 // read reads the next call into k; false: there is none any more.
-func (c *conn) read(k *call) bool {
+func (c *conn) read(k *Call) bool {
 	c.reading = k
 	record, err := c.records.Next()
 	c.reading = nil
@@ -187,7 +186,7 @@ func (c *conn) read(k *call) bool {
 		k.Call, err = rpc.Parse(record)
 	}
 	if err != nil {
-		c.server.log.Debug("nfsd: a connection ends", "identity", c.who.identity, "reason", err)
+		c.front.log.Debug("a connection ends", "identity", c.who.identity, "reason", err)
 		return false
 	}
 	return true
@@ -199,16 +198,16 @@ func (c *conn) pass() bool {
 	if c.waiting.Load() > 0 {
 		return true
 	}
-	if int(c.hands.Load()) >= c.server.conf.Limits.InFlight || !c.who.hands.TryAcquire(1) {
+	if int(c.hands.Load()) >= c.front.limits.InFlight || !c.who.hands.TryAcquire(1) {
 		return false
 	}
-	if !c.server.hands.TryAcquire(1) {
+	if !c.front.hands.TryAcquire(1) {
 		c.who.hands.Release(1)
 		return false
 	}
 	c.hands.Add(1)
 	c.group.Go(func() {
-		defer c.server.hands.Release(1)
+		defer c.front.hands.Release(1)
 		defer c.who.hands.Release(1)
 		c.hand()
 	})
@@ -218,13 +217,13 @@ func (c *conn) pass() bool {
 // hold sends a reply of the leader as soon as it would have to wait for the next call. So the answers to
 // calls that came together go together.
 func (c *conn) hold(reply []byte) {
-	if len(reply) > smallSize {
+	if len(reply) > SmallMax {
 		c.flush()
 		c.send(reply)
 		return
 	}
 	c.held = append(c.held, reply...)
-	if len(c.held) > heldMost-smallSize {
+	if len(c.held) > heldMost-SmallMax {
 		c.flush()
 	}
 }
@@ -241,9 +240,9 @@ func (c *conn) flush() {
 func (c *conn) send(reply []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
-	c.nc.SetWriteDeadline(time.Now().Add(c.server.conf.Limits.Send))
+	c.nc.SetWriteDeadline(time.Now().Add(c.front.limits.Send))
 	if _, err := c.nc.Write(reply); err != nil {
-		c.server.log.Debug("nfsd: a reply was not taken", "identity", c.who.identity, "reason", err)
+		c.front.log.Debug("a reply was not taken", "identity", c.who.identity, "reason", err)
 		c.close()
 	}
 }

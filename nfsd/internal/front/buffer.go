@@ -1,29 +1,21 @@
-package nfsd
+package front
 
 import (
 	"context"
 	"sync"
 
 	"golang.org/x/sync/semaphore"
-
-	"olive-distributed/nfsd/internal/nfs3"
-	"olive-distributed/nfsd/internal/rpc"
 )
 
 // Sizes in bytes.
 const (
-	ioMax     = 1 << 20       // of the data of one READ or WRITE
-	recordMax = ioMax + 8<<10 // of a call
-	headRoom  = 256           // of a reply before its data
-	smallSize = 4 << 10       // of a buffer for a call or reply without data
-	mediumIO  = 64 << 10      // data that a medium buffer has room for
+	RecordMax = 1<<20 + 8<<10 // of a call, and of a reply
+	MediumMax = 64<<10 + 256  // of a reply in a buffer of medium size
+	SmallMax  = 4 << 10       // of a reply that need not grow
 )
 
-// readHeader is the length of a reply to READ before its data (RFC 1813 §3.3.6).
-const readHeader = rpc.ReplyHeader + 4 + 4 + nfs3.AttrSize + 4 + 4 + 4
-
 // classes are the sizes of buffers. Those of the first are not counted: there are as many as calls run.
-var classes = [...]int{smallSize, headRoom + mediumIO, recordMax}
+var classes = [...]int{SmallMax, MediumMax, RecordMax}
 
 // A budget gives a connection memory, out of what its identity and the server may have.
 type budget struct {
@@ -38,7 +30,7 @@ type buffer struct {
 	from  *budget
 }
 
-// get waits for a buffer of at least n bytes, at most [recordMax]; ctx ends the wait.
+// get waits for a buffer of at least n bytes, at most [RecordMax]; ctx ends the wait.
 func (m *budget) get(ctx context.Context, n int) (buffer, error) {
 	class := 0
 	for classes[class] < n {
