@@ -5,7 +5,7 @@ export GOTOOLCHAIN := local
 export CGO_ENABLED := 0
 BIN := bin
 PROGRAMS := $(notdir $(wildcard cmd/*))
-SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p*) packaging/rig/bus .ci/run
+SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p*) packaging/rig/bus packaging/rig/vm/guest/files/init .ci/run
 
 .PHONY: help
 help: ## print this help

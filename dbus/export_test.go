@@ -29,3 +29,8 @@ const MaxCalls = maxCalls
 
 // SameJob says whether a second look finds nothing to tell.
 func SameJob(a, b Job) bool { return (&told{job: a}).same(&b, 0) }
+
+// MounterXML is the mount helper's, and Gates tells of its methods as of those above.
+var MounterXML = mounterXML
+
+func (ms *MounterService) Gates() map[string][2]bool { return ms.gates() }

@@ -36,8 +36,9 @@ func (m *Mounts) Mount(ctx context.Context, job string) (path string, err error)
 	return path, err
 }
 
-// Unmount takes the mount of a job away, also when the master is gone; whoever still reads there gets an
-// error. It does nothing if the job is not mounted.
+// Unmount takes the mount of a job away, also when the master is gone: what waits for it gets an error.
+// A process that has files open there and goes on can be killed, but may otherwise wait until the master is
+// back. It does nothing if the job is not mounted.
 func (m *Mounts) Unmount(ctx context.Context, job string) error {
 	return m.call(ctx, "Unmount", []any{job})
 }

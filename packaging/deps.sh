@@ -34,6 +34,13 @@ if [ "${1:-}" = test ]; then
 	need nsenter util-linux
 	need mmdebstrap mmdebstrap
 	need lintian lintian
+	# virtual machines, packaging/rig/vm
+	need qemu-system-x86_64 qemu-system-x86
+	need qemu-img qemu-utils
+	need depmod kmod
+	need busybox busybox-static
+	need cpio cpio
+	need mke2fs e2fsprogs
 	need man man-db
 	need rpm rpm
 	need zsh zsh

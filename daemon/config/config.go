@@ -10,6 +10,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"io/fs"
 	"os"
 	"strings"
 	"syscall"
@@ -69,6 +70,11 @@ const maxFile = 64 << 10
 
 // load sets keys from the file.
 func load(path string, keys []key) error {
+	return loadChecked(path, keys, func(fs.FileInfo) error { return nil })
+}
+
+// loadChecked is load for a file that is read only if check has nothing against it.
+func loadChecked(path string, keys []key, check func(fs.FileInfo) error) error {
 	f, err := os.OpenFile(path, os.O_RDONLY|syscall.O_NONBLOCK, 0) // a FIFO must not block the start
 	if errors.Is(err, os.ErrNotExist) {
 		return nil
@@ -83,6 +89,9 @@ func load(path string, keys []key) error {
 	}
 	if err == nil && info.Size() > maxFile {
 		err = fmt.Errorf("it is larger than %d KiB", maxFile>>10)
+	}
+	if err == nil {
+		err = check(info)
 	}
 	if err != nil {
 		return fmt.Errorf("read settings %s: %w", path, err)

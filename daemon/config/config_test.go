@@ -229,8 +229,8 @@ var commented = regexp.MustCompile(`(?m)^# ([a-z_]+ = )`)
 
 // TestTheExampleFilesShowTheDefaults reads each file as it is, and with its comments taken away.
 func TestTheExampleFilesShowTheDefaults(t *testing.T) {
-	m, w := defaultMaster(), defaultWorker()
-	for file, keys := range map[string][]key{"master.toml": m.keys(), "worker.toml": w.keys()} {
+	m, w, h := defaultMaster(), defaultWorker(), defaultMounter()
+	for file, keys := range map[string][]key{"master.toml": m.keys(), "worker.toml": w.keys(), "mounter.toml": h.keys()} {
 		raw, err := os.ReadFile(filepath.Join("../../etc", file))
 		if err != nil {
 			t.Fatal(err)
@@ -274,11 +274,11 @@ func (s shows) set(v any) error {
 
 // TestEveryFieldHasItsKey finds fields that no key fills.
 func TestEveryFieldHasItsKey(t *testing.T) {
-	m, w := defaultMaster(), defaultWorker()
+	m, w, h := defaultMaster(), defaultWorker(), defaultMounter()
 	for _, c := range []struct {
 		of   any
 		keys []key
-	}{{&m, m.keys()}, {&w, w.keys()}} {
+	}{{&m, m.keys()}, {&w, w.keys()}, {&h, h.keys()}} {
 		filled := map[uintptr]bool{}
 		for _, k := range c.keys {
 			filled[reflect.ValueOf(k.value).FieldByName("to").Pointer()] = true

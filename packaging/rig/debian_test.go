@@ -39,7 +39,8 @@ func (m *machine) installed() {
 	m.want("account", m.do("sh", "-c", "getent passwd olive | cut -d: -f6,7"), "/var/lib/olive:/usr/sbin/nologin")
 	m.want("password", m.do("sh", "-c", "getent shadow olive | cut -d: -f2"), "!*")
 	m.want("configuration files", m.do("dpkg-query", "-W", "-f", "${Conffiles}", "olive-distributed"),
-		" /etc/olive/master.toml "+m.sum("/etc/olive/master.toml")+"\n /etc/olive/worker.toml "+m.sum("/etc/olive/worker.toml"))
+		" /etc/olive/master.toml "+m.sum("/etc/olive/master.toml")+"\n /etc/olive/mounter.toml "+m.sum("/etc/olive/mounter.toml")+
+			"\n /etc/olive/worker.toml "+m.sum("/etc/olive/worker.toml"))
 }
 
 func (m *machine) sum(path string) string { return strings.Fields(m.do("md5sum", path))[0] }

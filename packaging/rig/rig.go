@@ -39,14 +39,27 @@ var recipe = []string{
 // Base returns a tree of Debian, built at the first call on a machine and kept in the user's cache
 // folder. Its name depends on the recipe.
 func Base(ctx context.Context) (string, error) {
+	dir, err := Keep("", strings.Join(recipe, " "), func(dir string) error {
+		_, err := run(ctx, nil, "mmdebstrap", append(slices.Clip(recipe), dir)...)
+		return err
+	})
+	if err != nil {
+		return "", fmt.Errorf("build base tree: %w", err)
+	}
+	return dir, nil
+}
+
+// Keep returns a folder of the user's cache that build makes when it is not there, whoever else asks at
+// the same time. Its name begins with prefix and depends on the recipe. An error leaves none.
+func Keep(prefix, recipe string, build func(dir string) error) (string, error) {
 	cache, err := os.UserCacheDir()
 	if err != nil {
-		return "", fmt.Errorf("find a place for the base tree: %w", err)
+		return "", fmt.Errorf("find the cache folder: %w", err)
 	}
-	sum := sha256.Sum256([]byte(strings.Join(recipe, " ")))
-	dir := filepath.Join(cache, "olive-distributed-rig", hex.EncodeToString(sum[:8]))
+	sum := sha256.Sum256([]byte(recipe))
+	dir := filepath.Join(cache, "olive-distributed-rig", prefix+hex.EncodeToString(sum[:8]))
 	if err := os.MkdirAll(filepath.Dir(dir), 0o755); err != nil {
-		return "", fmt.Errorf("make folder of base trees: %w", err)
+		return "", fmt.Errorf("make the cache folder: %w", err)
 	}
 	unlock, err := lock(dir + ".lock")
 	if err != nil {
@@ -58,13 +71,13 @@ func Base(ctx context.Context) (string, error) {
 	}
 	unfinished := dir + ".new" // the lock is ours: what lies there is of a run that was killed
 	if err := os.RemoveAll(unfinished); err != nil {
-		return "", fmt.Errorf("remove unfinished base tree: %w", err)
+		return "", fmt.Errorf("remove what is unfinished: %w", err)
 	}
-	if _, err := run(ctx, nil, "mmdebstrap", append(slices.Clip(recipe), unfinished)...); err != nil {
-		return "", errors.Join(fmt.Errorf("build base tree: %w", err), os.RemoveAll(unfinished))
+	if err := build(unfinished); err != nil {
+		return "", errors.Join(err, os.RemoveAll(unfinished))
 	}
 	if err := os.Rename(unfinished, dir); err != nil {
-		return "", fmt.Errorf("keep base tree: %w", err)
+		return "", fmt.Errorf("keep it: %w", err)
 	}
 	return dir, nil
 }
@@ -73,11 +86,11 @@ func Base(ctx context.Context) (string, error) {
 func lock(path string) (unlock func(), err error) {
 	f, err := os.OpenFile(path, os.O_CREATE|os.O_RDWR, 0o644)
 	if err != nil {
-		return nil, fmt.Errorf("lock the base tree: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	if err := unix.Flock(int(f.Fd()), unix.LOCK_EX); err != nil {
 		f.Close()
-		return nil, fmt.Errorf("lock the base tree: %w", err)
+		return nil, fmt.Errorf("lock %s: %w", path, err)
 	}
 	return func() { f.Close() }, nil
 }
