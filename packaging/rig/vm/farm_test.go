@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"os/exec"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -74,7 +75,9 @@ func sums(out string) string {
 	return strings.Join(all, "\n")
 }
 
-// TestFarm is a master and workers, each a machine of its own, with nothing in common but a wire.
+// TestFarm is a master and workers, each a machine of its own, with nothing in common but a wire. Emulated
+// processors are slow: the master's restart and the loss of a worker belong to the nightly form,
+// OLIVE_CYCLES=1 go test -run TestFarm -timeout 40m ./packaging/rig/vm
 func TestFarm(t *testing.T) {
 	began := time.Now()
 	phase := func(what string) { t.Logf("%s after %v", what, time.Since(began).Round(time.Second)) }
@@ -97,21 +100,30 @@ runuser -u anna -- mv /var/spool/olive/incoming/p.part /var/spool/olive/incoming
 	m.says("what the worker had mounted", w.sh(`journalctl --no-pager -u 'run-olive-mounts-*' -o cat`), "Mounted")
 	w.onlyRootRidesTheWire()
 
+	nightly := os.Getenv("OLIVE_CYCLES") != ""
 	m.submit(2)
-	m.completed(2, 2)
-	m.do("systemctl", "restart", "olive-master")
+	if nightly {
+		m.completed(2, 2)
+		m.do("systemctl", "restart", "olive-master")
+	}
 	m.done(2)
 	m.film(2, want)
-	phase("a film after a restart of the master")
+	phase("a film of many ranges, the master restarted meanwhile: " + strconv.FormatBool(nightly))
+	if nightly {
+		m.losesAWorker(n, w, want)
+	}
+}
 
+// losesAWorker powers one off in the middle of whatever it is at; another one makes the film.
+func (m *machine) losesAWorker(n *vm.Network, w *machine, want string) {
+	m.t.Helper()
 	m.submit(3)
 	m.completed(3, 1)
 	w2 := m.worker(n, "w2", 3)
-	if err := w.Stop(); err != nil { // in the middle of whatever it was at
-		t.Fatal(err)
+	if err := w.Stop(); err != nil {
+		m.t.Fatal(err)
 	}
 	m.done(3)
-	phase("a film after the end of a worker")
 	m.film(3, want)
 	m.says("what the second worker had mounted", w2.sh(`journalctl --no-pager -u 'run-olive-mounts-*' -o cat`), "Mounted")
 }
