@@ -3,6 +3,7 @@ package main
 import (
 	"bufio"
 	"bytes"
+	"crypto/rand"
 	"errors"
 	"fmt"
 	"os"
@@ -60,7 +61,7 @@ func ip(t testing.TB, args ...string) {
 }
 
 func newNetwork(t *testing.T, hosts ...string) *network {
-	n := &network{t, fmt.Sprintf("olive%d", os.Getpid())}
+	n := &network{t, "olive-" + rand.Text()[:8]}
 	for i, host := range append([]string{"hub"}, hosts...) {
 		ns := n.ns(host)
 		ip(t, "netns", "add", ns)
