@@ -67,7 +67,7 @@ func (m *machine) doorsStartTheMaster() {
 	m.active("olive-master", "active")
 	m.do("sh", "-c", "rm -rf /var/spool/olive/incoming/* /var/spool/olive/processing/*")
 
-	m.do("sh", "-c", "echo 'threads = 1' >>/etc/olive/worker.toml") // so that jobs take their time
+	m.do("sed", "-i", "1i threads = 1", "/etc/olive/worker.toml") // so that jobs take their time
 	m.do("systemctl", "enable", "--now", "olive-worker")
 	m.until("the worker's status", func() bool { return m.property("olive-worker", "StatusText") == "waits for work" })
 }
