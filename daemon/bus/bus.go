@@ -1,13 +1,14 @@
 // Package bus carries messages between the master and its workers over one mutually authenticated port.
 //
-// A [Server] takes TLS 1.3 connections; the protocol that a client names (ALPN) picks the service. The
-// bus itself is a nats-server inside the process, which listens nowhere. Workers speak the client protocol of
-// NATS with the gate, which knows them by their certificates, reads what they say within the bounds of
-// their rights, and takes it to the server over one connection for all: so a worker costs one
-// goroutine, and its messages come together with those of others. A worker can send requests and
-// messages to the master, and hear the answers and the notices that are for itself; it can neither
+// A [Server] takes TLS 1.3 connections; the protocol that a client names (ALPN) picks the service.
+// Workers speak the client protocol of NATS with the bus, which knows them by their certificates. A worker
+// can send requests to the master, and hear the answers and the notices that are for itself; it can neither
 // speak nor listen as anybody else. What breaks these rules is refused or dropped, and never
 // reaches a handler.
+//
+// All that a worker may say is for the master, in this process. So the bus answers the protocol itself: it
+// had a nats-server behind it, to which one connection took what all workers said and another brought it
+// back, and that cost a quarter of the processor time of an assignment and gave nothing.
 //
 // Messages may be lost when a connection is: a notice then never comes, and a request ends with
 // [ErrInterrupted], after which nobody knows whether it was handled. Everything that must not be
@@ -22,10 +23,7 @@ import (
 	"log/slog"
 	"strings"
 	"sync"
-	"sync/atomic"
-
-	"github.com/nats-io/nats-server/v2/server"
-	"github.com/nats-io/nats.go"
+	"time"
 )
 
 // Protocol is the ALPN name of the bus.
@@ -68,20 +66,16 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// A Server is the master's end of the bus. Make it with [New]; it serves in-process clients at once,
-// and others while [Server.Serve] runs.
+// A Server is the master's end of the bus. Make it with [New]; it serves
+// while [Server.Serve] runs.
 type Server struct {
-	cfg   Config
-	tls   *tls.Config
-	nats  *server.Server
-	nc    *nats.Conn // of the master
-	relay *nats.Conn // of all workers
-	door  door
-	crew  crew
-	// delivered counts the messages that the relay has passed on to workers.
-	delivered atomic.Uint64
-	routes    routes
-	watching  sync.WaitGroup
+	cfg      Config
+	tls      *tls.Config
+	handlers map[string]Handler // by kind
+	door     door
+	crew     crew
+	routes   routes
+	watching sync.WaitGroup
 
 	ctx     context.Context // of requests
 	cancel  context.CancelFunc
@@ -97,75 +91,54 @@ func New(cfg Config) (*Server, error) {
 		cfg.Log = slog.New(slog.DiscardHandler)
 	}
 	cfg.Limits = cfg.Limits.withDefaults()
-	s := &Server{cfg: cfg, pending: map[string]int{}}
+	s := &Server{cfg: cfg, handlers: map[string]Handler{}, pending: map[string]int{}}
 	s.door.init(cfg.Limits)
 	var err error
 	if s.tls, err = s.tlsConfig(); err != nil {
 		return nil, err
 	}
+	for _, h := range cfg.Handlers {
+		if !word.MatchString(h.kind) || s.handlers[h.kind].kind != "" {
+			return nil, fmt.Errorf("start the bus: bad or double kind of message %q", h.kind)
+		}
+		s.handlers[h.kind] = h
+	}
 	s.ctx, s.cancel = context.WithCancel(context.Background())
 	s.crew = crew{here: map[string]*presence{}, final: s.ctx, rate: cfg.Limits.Rate}
 	s.routes.by = map[string][]*interest{}
-	if s.nats, err = startNATS(cfg.Log); err != nil {
-		s.cancel()
-		return nil, err
-	}
 	s.watching.Go(func() { s.watch(s.ctx) })
-	if err := s.listen(); err != nil {
-		_ = s.Close(s.ctx)
-		return nil, fmt.Errorf("start the bus: %w", err)
-	}
 	return s, nil
 }
 
-// listen connects the handlers, and the workers.
-func (s *Server) listen() error {
-	handlers := map[string]Handler{}
-	for _, h := range s.cfg.Handlers {
-		if !word.MatchString(h.kind) || handlers[h.kind].kind != "" {
-			return fmt.Errorf("bad or double kind of message %q", h.kind)
-		}
-		handlers[h.kind] = h
-	}
-	var err error
-	if s.nc, err = s.subscribe("master", func(m *nats.Msg) { s.dispatch(handlers, m) }, "olive.up.*.*"); err != nil {
-		return err
-	}
-	s.relay, err = s.subscribe("gate", s.deliver, "olive.down.*.*", "_INBOX.>")
-	return err
+// A request is what a worker wants.
+type request struct {
+	worker string
+	kind   string
+	reply  string // subject of the answer; "": none is wanted
 }
 
-// dispatch gives a message to its handler. The subject names the sender truly, since the sender's
-// rights allow no other; the reply subject does not.
-func (s *Server) dispatch(handlers map[string]Handler, m *nats.Msg) {
-	parts := strings.Split(m.Subject, ".")
-	worker, kind := parts[2], parts[3]
-	if m.Reply != "" && !strings.HasPrefix(m.Reply, "_INBOX."+worker+".") {
-		s.cfg.Log.Warn("dropped a request that wants its answer to go to somebody else", "worker", worker, "kind", kind)
+// dispatch gives a request to its handler. The body is good until dispatch returns.
+func (s *Server) dispatch(q request, body []byte) {
+	if q.reply != "" && !strings.HasPrefix(q.reply, "_INBOX."+q.worker+".") {
+		s.cfg.Log.Warn("dropped a request that wants its answer to go to somebody else", "worker", q.worker, "kind", q.kind)
 		return
 	}
-	h, known := handlers[kind]
+	h, known := s.handlers[q.kind]
 	if !known {
-		s.refuse(m, fmt.Errorf("%w %q", ErrNoHandler, kind))
+		s.refuse(q, fmt.Errorf("%w %q", ErrNoHandler, q.kind))
 		return
 	}
-	e, err := unseal(kind, m.Data)
-	if err == nil && h.message != nil {
-		err = h.message(worker, &e)
-	}
+	e, err := unseal(q.kind, body)
 	if err != nil {
-		s.cfg.Log.Warn("bad message", "worker", worker, "kind", kind, "error", err)
-		s.refuse(m, err)
+		s.cfg.Log.Warn("bad message", "worker", q.worker, "kind", q.kind, "error", err)
+		s.refuse(q, err)
 		return
 	}
-	if h.request == nil {
+	if err := s.begin(q.worker); err != nil {
+		s.refuse(q, err)
 		return
 	}
-	if err := s.begin(worker); err != nil {
-		s.refuse(m, err)
-		return
-	}
-	go s.answer(h, worker, m, &e)
+	go s.answer(h, q, &e)
 }
 
 // begin counts a request in, unless there are too many.
@@ -183,40 +156,58 @@ func (s *Server) begin(worker string) error {
 	return nil
 }
 
-func (s *Server) answer(h Handler, worker string, m *nats.Msg, e *envelope) {
+func (s *Server) answer(h Handler, q request, e *envelope) {
 	defer s.calls.Done()
 	defer func() {
 		s.mu.Lock()
 		defer s.mu.Unlock()
-		if s.pending[worker]--; s.pending[worker] == 0 {
-			delete(s.pending, worker)
+		if s.pending[q.worker]--; s.pending[q.worker] == 0 {
+			delete(s.pending, q.worker)
 		}
 	}()
-	p := s.crew.presence(worker)
+	p := s.crew.presence(q.worker)
 	if p == nil || p.pace.Wait(p.ctx) != nil {
 		return // it has gone
 	}
-	reply, err := h.request(p.ctx, worker, e)
+	reply, err := h.request(p.ctx, q.worker, e)
 	var data []byte
 	if err == nil {
 		data, err = seal(reply)
 	}
 	if err != nil {
-		s.refuse(m, err)
+		data = sealError(s.cfg.Codes, err)
+	}
+	if q.reply == "" {
 		return
 	}
-	s.respond(m, data)
+	for _, w := range s.put(q.reply, data) {
+		w.write()
+	}
 }
 
-func (s *Server) refuse(m *nats.Msg, err error) { s.respond(m, sealError(s.cfg.Codes, err)) }
+// refuse answers with an error, and does not wait.
+func (s *Server) refuse(q request, err error) {
+	if q.reply != "" {
+		s.send(q.reply, sealError(s.cfg.Codes, err))
+	}
+}
 
-func (s *Server) respond(m *nats.Msg, data []byte) {
-	if m.Reply == "" {
-		return
+// send has a message written to those whom it reaches, and does not wait.
+func (s *Server) send(subject string, data []byte) {
+	for _, w := range s.put(subject, data) {
+		go w.write()
 	}
-	if err := m.Respond(data); err != nil {
-		s.cfg.Log.Debug("answer lost", "subject", m.Subject, "error", err)
-	}
+}
+
+// put leaves a message with those whom it reaches, and returns the sessions to which the caller has to have it
+// written.
+func (s *Server) put(subject string, data []byte) (idle []*session) {
+	s.routes.each(subject, func(i *interest) {
+		if i.session.put(func(b []byte) []byte { return appendMessage(b, subject, i.sid, data) }) {
+			idle = append(idle, i.session)
+		}
+	})
+	return idle
 }
 
 // Notify sends a notice to a worker. It does not wait: a worker that loses its connection now
@@ -232,9 +223,7 @@ func (s *Server) Notify(worker, kind string, message any) error {
 	if s.crew.presence(worker) == nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, ErrAway)
 	}
-	if err := s.nc.Publish("olive.down."+worker+"."+kind, data); err != nil {
-		return fmt.Errorf("notify %s of %s: %w", worker, kind, err)
-	}
+	s.send("olive.down."+worker+"."+kind, data)
 	return nil
 }
 
@@ -256,18 +245,13 @@ func (s *Server) Close(ctx context.Context) error {
 		err = fmt.Errorf("close the bus: requests under way are cancelled: %w", context.Cause(ctx))
 	}
 	s.cancel()
-	<-done
+	select {
+	case <-done:
+	case <-time.After(time.Second): // somebody does not take his answer
+	}
 	s.watching.Wait()
-	if s.nc != nil && s.relay != nil {
-		s.flush()
-	}
+	s.flush()
 	s.crew.close()
-	for _, nc := range []*nats.Conn{s.nc, s.relay} {
-		if nc != nil {
-			nc.Close()
-		}
-	}
-	s.nats.Shutdown()
-	s.nats.WaitForShutdown()
+	<-done
 	return err
 }

@@ -73,20 +73,6 @@ func Dial(cfg ClientConfig) (*Client, error) {
 	})
 }
 
-// Dial returns a client in the master's own process, for a worker that runs there. Addr and TLS
-// are not looked at.
-func (s *Server) Dial(cfg ClientConfig) (*Client, error) {
-	return connect(cfg, func(context.Context) (net.Conn, error) {
-		near, far := net.Pipe()
-		w, err := s.admit(far, far, cfg.Name)
-		if err != nil {
-			return nil, err
-		}
-		go func() { _ = w.serve() }() // [Server.Close] waits for it
-		return near, nil
-	})
-}
-
 func connect(cfg ClientConfig, dial func(ctx context.Context) (net.Conn, error)) (*Client, error) {
 	if !ValidName(cfg.Name) {
 		return nil, fmt.Errorf("connect to the master: %q is no name for a worker", cfg.Name)

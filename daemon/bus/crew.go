@@ -63,16 +63,6 @@ func (c *crew) presence(worker string) *presence {
 	return c.here[worker]
 }
 
-// of returns the sessions of a worker.
-func (c *crew) of(worker string) []*session {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if p := c.here[worker]; p != nil {
-		return slices.Collect(maps.Keys(p.sessions))
-	}
-	return nil
-}
-
 func (c *crew) all() (sessions []*session) {
 	c.mu.Lock()
 	defer c.mu.Unlock()

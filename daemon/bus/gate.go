@@ -276,7 +276,4 @@ func (s *Server) Disconnect(worker string) {
 		}
 		_ = c.Close()
 	}
-	for _, w := range s.crew.of(worker) { // those in this process too
-		w.cut()
-	}
 }

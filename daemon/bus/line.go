@@ -8,8 +8,6 @@ import (
 	"fmt"
 	"io"
 	"strconv"
-
-	"github.com/nats-io/nats-server/v2/server"
 )
 
 // What a client may say, in the client protocol of NATS (docs.nats.io, "Client Protocol"). Headers
@@ -140,9 +138,12 @@ func readAll(r io.Reader, size int) ([]byte, error) {
 
 // What the server says.
 
+// spokenBy is the version of nats-server of which the protocol is spoken: clients go by it.
+const spokenBy = "2.15.2"
+
 // appendGreeting writes the first line. It says who is here, and bounds what the client sends.
 func appendGreeting(b []byte) []byte {
-	return fmt.Appendf(b, "INFO {\"server_id\":\"olive\",\"server_name\":\"olive-bus\",\"version\":%q,\"proto\":1,\"headers\":true,\"max_payload\":%d}\r\n", server.VERSION, maxPayload)
+	return fmt.Appendf(b, "INFO {\"server_id\":\"olive\",\"server_name\":\"olive-bus\",\"version\":%q,\"proto\":1,\"headers\":true,\"max_payload\":%d}\r\n", spokenBy, maxPayload)
 }
 
 // appendMessage writes a message to a subscription.
@@ -150,10 +151,4 @@ func appendMessage(b []byte, subject, sid string, data []byte) []byte {
 	b = append(append(append(b, "MSG "...), subject...), ' ')
 	b = strconv.AppendInt(append(append(b, sid...), ' '), int64(len(data)), 10)
 	return append(append(append(b, "\r\n"...), data...), "\r\n"...)
-}
-
-// appendNobody tells a client that nobody takes the request that has this inbox.
-func appendNobody(b []byte, subject, sid string) []byte {
-	const header = "NATS/1.0 503\r\n\r\n"
-	return fmt.Appendf(b, "HMSG %s %s %d %d\r\n%s\r\n", subject, sid, len(header), len(header), header)
 }

@@ -101,15 +101,15 @@ var word = regexp.MustCompile(`^[A-Za-z0-9_-]{1,64}$`)
 // ValidName says whether a worker may have this name: 1 to 64 letters, digits, "-" and "_".
 func ValidName(name string) bool { return word.MatchString(name) }
 
-// A Handler answers one kind of message from workers. Make one with [OnRequest] or [OnMessage].
+// A Handler answers one kind of request from workers. Make one with [OnRequest].
 type Handler struct {
 	kind    string
 	request func(ctx context.Context, worker string, e *envelope) (any, error)
-	message func(worker string, e *envelope) error
 }
 
 // OnRequest handles requests of the kind, each on its own goroutine, so it may take its time; ctx
-// ends when the worker's last connection does, or the server closes. An error goes back to the worker, with its code and its text.
+// ends when the worker's last connection does, or the server closes. An error goes back to the worker, with its code
+// and its text. Nothing goes back to a worker that wants no answer.
 func OnRequest[Q, R any](kind string, f func(ctx context.Context, worker string, request Q) (R, error)) Handler {
 	return Handler{kind: kind, request: func(ctx context.Context, worker string, e *envelope) (any, error) {
 		var q Q
@@ -117,19 +117,6 @@ func OnRequest[Q, R any](kind string, f func(ctx context.Context, worker string,
 			return nil, err
 		}
 		return f(ctx, worker, q)
-	}}
-}
-
-// OnMessage handles messages of the kind that want no answer, in the order in which a worker sent
-// them. All of the kind wait for f, so it must be quick.
-func OnMessage[M any](kind string, f func(worker string, message M)) Handler {
-	return Handler{kind: kind, message: func(worker string, e *envelope) error {
-		var m M
-		if err := e.into(kind, &m); err != nil {
-			return err
-		}
-		f(worker, m)
-		return nil
 	}}
 }
 

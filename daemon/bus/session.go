@@ -18,8 +18,7 @@ const (
 	maxPayload   = maxMessage + 4096
 )
 
-// A session is a worker's connection as the bus sees it: what the worker may say goes on to
-// nats-server in the worker's name, what it may hear comes back. It is one goroutine that reads. Another
+// A session is a worker's connection as the bus sees it. It is one goroutine that reads. Another
 // one writes, while there is something to write: ten thousand workers are mostly silent.
 type session struct {
 	server *Server
@@ -93,11 +92,12 @@ func (w *session) obey(o *op) error {
 	case opPing:
 		w.send(func(b []byte) []byte { return append(b, "PONG\r\n"...) })
 	case opPub:
-		if kind, own := strings.CutPrefix(o.subject, "olive.up."+w.worker+"."); !own || !word.MatchString(kind) {
+		kind, own := strings.CutPrefix(o.subject, "olive.up."+w.worker+".")
+		if !own || !word.MatchString(kind) {
 			w.complain(fmt.Sprintf("Permissions Violation for Publish to %q", o.subject))
 			return nil
 		}
-		return w.server.forward(o)
+		w.server.dispatch(request{w.worker, kind, o.reply}, o.payload)
 	case opSub:
 		return w.listen(o.subject, o.sid)
 	case opUnsub:
@@ -134,27 +134,37 @@ func (w *session) complain(text string) {
 	w.send(func(b []byte) []byte { return fmt.Appendf(b, "-ERR '%s'\r\n", text) })
 }
 
-// send has what f appends written, and does not wait for it. Whoever does not take what it is sent
-// has gone.
+// send has what f appends written, and does not wait for it.
 func (w *session) send(f func(b []byte) []byte) {
+	if w.put(f) {
+		go w.write()
+	}
+}
+
+// put appends what is to be written, and says whether the caller has to have it written. Whoever does not
+// take what it is sent has gone.
+func (w *session) put(f func(b []byte) []byte) (write bool) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.ended {
-		return
+		return false
 	}
 	if w.out = f(w.out); len(w.out) > maxWaiting {
 		w.cut()
 		w.out, w.ended = nil, true
-		return
+		return false
 	}
-	if !w.writing {
-		w.writing = true
-		w.writers.Go(w.write)
+	if w.writing {
+		return false
 	}
+	w.writing = true
+	w.writers.Add(1)
+	return true
 }
 
-// write writes what waits.
+// write writes what waits, for a caller of put.
 func (w *session) write() {
+	defer w.writers.Done()
 	for {
 		w.mu.Lock()
 		b := w.out

@@ -76,11 +76,8 @@ func BenchmarkCrowd(b *testing.B) {
 // theSum stands for the checksum of every part.
 const theSum = "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
-// unseen puts an empty file where the worker would have left its part, and does not look into it.
+// unseen does not look into the parts.
 func unseen(_ context.Context, _ *render.Plan, span render.Span, _ bool, path string) (film.Part, error) {
-	if err := os.WriteFile(path, nil, 0o600); err != nil {
-		return film.Part{}, err
-	}
 	return film.Part{Path: path, Frames: span.Len(), Size: 1 << 20, SHA256: theSum}, nil
 }
 
@@ -138,13 +135,14 @@ func crowd(b *testing.B, workers, rate int, d time.Duration, apart bool) {
 func crowdMaster(b *testing.B, key *ecdsa.PrivateKey, ca *x509.Certificate, workers int) (addr string) {
 	ctx, cancel := context.WithCancel(context.Background())
 	dir, lib := b.TempDir(), media.NewLibrary("")
-	j, state, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal")})
+	policy := farm.Policy{LeaseTimeout: time.Hour} // they speak seldom
+	j, state, err := journal.Open(ctx, journal.Config{Dir: filepath.Join(dir, "journal"), Policy: policy})
 	if err != nil {
 		b.Fatal(err)
 	}
 	m, err := master.New(master.Config{
 		Library: lib, Engine: builtin.New(lib, 1), Folder: filepath.Join(dir, "jobs"), Journal: j, Farm: state, Verify: unseen,
-		Policy: farm.Policy{LeaseTimeout: time.Minute}, // they speak seldom
+		Policy: policy,
 	})
 	if err != nil {
 		b.Fatal(err)
@@ -186,7 +184,7 @@ func crowdMaster(b *testing.B, key *ecdsa.PrivateKey, ca *x509.Certificate, work
 	return port.Addr().String()
 }
 
-func newCA(b *testing.B) (*ecdsa.PrivateKey, *x509.Certificate) {
+func newCA(b testing.TB) (*ecdsa.PrivateKey, *x509.Certificate) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		b.Fatal(err)
@@ -260,7 +258,7 @@ func runCrowd(spec string) error {
 	if _, err := fmt.Sscan(spec, &addr, &workers, &rate, (*int64)(&d), &apart, &secret, &root); err != nil {
 		return err
 	}
-	guests, leave, err := invite(addr, secret, root, workers)
+	guests, leave, err := invite(addr, secret, root, workers, apart)
 	defer leave()
 	if err != nil {
 		return err
@@ -292,7 +290,7 @@ func runCrowd(spec string) error {
 }
 
 // invite connects the workers, each with a name of its own.
-func invite(addr, secret, root string, workers int) (guests []*guest, leave func(), err error) {
+func invite(addr, secret, root string, workers int, apart bool) (guests []*guest, leave func(), err error) {
 	var clients []*bus.Client
 	leave = func() {
 		var all sync.WaitGroup
@@ -340,6 +338,9 @@ func invite(addr, secret, root string, workers int) (guests []*guest, leave func
 				fmt.Fprintln(os.Stderr, name, err)
 				g.failures++
 			}
+			if !apart {
+				g.first(ctx)
+			}
 		})
 	}
 	all.Wait()
@@ -360,31 +361,44 @@ func (g *guest) turn(due time.Time, every time.Duration) {
 		return
 	}
 	g.do(&g.beat, due.Add(every/3), func() error { return g.master.Beat(ctx, g.name, t, t.Span.Len()/2) })
+	g.render(t)
 	g.do(&g.report, due.Add(2*every/3), func() error { return g.master.Done(ctx, g.name, t, delivery(t)) })
 	g.ranges++
+}
+
+// first gets the first range, before the time counts.
+func (g *guest) first(ctx context.Context) {
+	var err error
+	if g.task, err = g.master.Next(ctx, g.name); err != nil {
+		fmt.Fprintln(os.Stderr, g.name, err)
+		g.failures++
+	}
 }
 
 // lap is a range that has come with the answer to the report before, and its own report.
 func (g *guest) lap(due time.Time, every time.Duration) {
 	ctx, cancel := context.WithTimeout(context.Background(), 20*time.Second)
 	defer cancel()
-	var unseen []time.Duration
-	if g.task == nil { // the first one
-		g.do(&unseen, due, func() (err error) {
-			g.task, err = g.master.Next(ctx, g.name)
-			return err
-		})
-	}
 	t := g.task
-	if g.task = nil; t == nil {
+	if t == nil { // none had come
+		g.first(ctx)
 		return
 	}
-	g.do(&unseen, due.Add(every/3), func() error { return g.master.Note(ctx, g.name, t, t.Span.Len()/2) })
+	g.do(&g.beat, due.Add(every/3), func() error { return g.master.Note(ctx, g.name, t, t.Span.Len()/2) })
+	g.render(t)
 	g.do(&g.report, due.Add(2*every/3), func() (err error) {
 		g.task, err = g.master.DoneNext(ctx, g.name, t, delivery(t))
 		return err
 	})
 	g.ranges++
+}
+
+// render leaves a part without anything in it.
+func (g *guest) render(t *worker.Task) {
+	if err := os.WriteFile(t.Part, nil, 0o600); err != nil {
+		fmt.Fprintln(os.Stderr, g.name, err)
+		g.failures++
+	}
 }
 
 func delivery(t *worker.Task) worker.Delivery {

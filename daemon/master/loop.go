@@ -16,72 +16,105 @@ import (
 const tick = 250 * time.Millisecond
 
 // Run serves until the context ends or the journal is lost; then it waits for joins to stop and
-// gives up what is unfinished: for this process only, when there is a journal.
+// gives up what is unfinished: for this process only, when there is a journal. Calls wait for it to begin.
 func (m *Master) Run(ctx context.Context) error {
 	ctx, cancel := context.WithCancel(ctx)
 	defer cancel()
 	m.ctx = ctx
-	m.resumeJoins()
+	close(m.begun)
+	m.turn(m.resumeJoins)
 	ticker := time.NewTicker(tick)
 	defer ticker.Stop()
 	for {
-		m.commit()
 		var again <-chan time.Time
-		if pause := m.feed(time.Now()); pause > 0 {
-			again = time.After(pause)
-		}
+		m.turn(func() {
+			if pause := m.feed(time.Now()); pause > 0 {
+				again = time.After(pause)
+			}
+		})
 		select {
 		case <-again:
+		case <-m.wake:
 		case <-ctx.Done():
 			m.stop(context.Cause(ctx))
 			return nil
-		case f := <-m.calls:
-			f(time.Now())
 		case <-m.written.news:
 			n, err := m.written.take()
-			for range n {
-				m.confirm()
-			}
+			m.turn(func() {
+				for range n {
+					m.confirm()
+				}
+			})
 			if err != nil {
 				cancel()
 				m.stop(err)
 				return fmt.Errorf("write to the journal: %w", err)
 			}
 		case now := <-ticker.C:
-			m.hungry = true
-			m.record(m.farm.Expire(now))
-			m.tidy(now)
-			if m.cfg.Journal != nil && m.cfg.Journal.SnapshotDue() {
-				m.commit()
-				m.cfg.Journal.Snapshot(m.farm, nil)
-			}
+			m.turn(func() { m.pass(now) })
 		}
 	}
 }
 
+// pass does what only time asks for.
+func (m *Master) pass(now time.Time) {
+	m.hungry = true
+	m.record(m.farm.Expire(now))
+	m.tidy(now)
+	if m.cfg.Journal != nil && m.cfg.Journal.SnapshotDue() {
+		m.commit()
+		m.cfg.Journal.Snapshot(m.farm, nil)
+	}
+}
+
+// turn runs f alone, and commits what it has changed.
+func (m *Master) turn(f func()) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f()
+	m.commit()
+}
+
 // stop sends everybody home.
 func (m *Master) stop(cause error) {
-	close(m.stopped)
+	m.turn(func() {
+		m.over = true
+		close(m.stopped)
+	})
 	m.joins.Wait()
-	for _, j := range m.jobs {
-		m.abandon(j, cause)
-	}
+	m.turn(func() {
+		for _, j := range m.jobs {
+			m.abandon(j, cause)
+		}
+	})
 }
 
-// call runs f in the goroutine of Run.
+// call runs f in a turn of its own. That is no business of the goroutine of Run, which thousands of workers
+// would wake thousands of times a second, unless there is work now for workers that wait.
 func (m *Master) call(ctx context.Context, f func(now time.Time)) error {
 	select {
-	case m.calls <- f:
-		return nil
+	case <-m.begun:
 	case <-ctx.Done():
 		return context.Cause(ctx)
-	case <-m.stopped:
-		return errStopped
 	}
+	err, hungry := errStopped, false
+	m.turn(func() {
+		if m.over {
+			return
+		}
+		f(time.Now())
+		err, hungry = nil, m.hungry && len(m.waiters) > 0
+	})
+	if hungry {
+		select {
+		case m.wake <- struct{}{}:
+		default:
+		}
+	}
+	return err
 }
 
-// ask runs f in the goroutine of Run and gives its answer when everything that it rests on is
-// durable.
+// ask runs f in a turn and gives its answer when everything that it rests on is durable.
 func ask[T any](ctx context.Context, m *Master, f func(now time.Time) (T, error)) (T, error) {
 	type answer struct {
 		value T
@@ -108,15 +141,12 @@ func ask[T any](ctx context.Context, m *Master, f func(now time.Time) (T, error)
 
 // peek is ask for what may be seen before it is durable.
 func peek[T any](ctx context.Context, m *Master, f func(now time.Time) T) (T, error) {
-	got := make(chan T, 1)
-	if err := m.call(ctx, func(now time.Time) { got <- f(now) }); err != nil {
-		var none T
-		return none, err
-	}
-	return <-got, nil
+	var got T
+	err := m.call(ctx, func(now time.Time) { got = f(now) })
+	return got, err
 }
 
-// A batch is what one turn of the loop has changed, with the answers that wait for it.
+// A batch is what a turn has changed, with the answers that wait for it.
 type batch struct {
 	events []farm.Event
 	thens  []func()

@@ -42,7 +42,7 @@ type Config struct {
 	Verify func(ctx context.Context, p *render.Plan, span render.Span, sound bool, path string) (film.Part, error)
 
 	Ended   func(Ending)  // called for each job that has ended, durably; must not wait; nil: nobody listens
-	Observe func(Event)   // called for each event, from one goroutine; nil: nobody listens
+	Observe func(Event)   // called for each event, one at a time; nil: nobody listens
 	Shares  *share.Shares // what workers on other machines see; nil: they see the master's own disk
 
 	Stop func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
@@ -81,16 +81,19 @@ type Event struct {
 // A Master runs a farm. Make it with [New], and let it [Master.Run].
 type Master struct {
 	cfg     Config
-	calls   chan func(now time.Time)
 	written progress      // of the journal
-	stopped chan struct{} // closed when Run serves no more
+	begun   chan struct{} // closed when Run serves
+	stopped chan struct{} // closed when it serves no more
+	wake    chan struct{} // has room for one: Run looks for work for those who wait
 	desks   chan struct{} // a place for each project that is read
 	joins   sync.WaitGroup
 
 	verifying turns // of workers whose parts are looked at
 
-	// Owned by the goroutine of Run.
-	ctx     context.Context
+	ctx context.Context // of Run
+
+	mu      sync.Mutex // held in each turn
+	over    bool       // Run serves no more
 	farm    *farm.Farm
 	jobs    map[uint32]*job
 	keys    map[string]*job // those that have one
@@ -112,9 +115,9 @@ const desks = 16
 // parts and removes from it what belongs to no job.
 func New(cfg Config) (*Master, error) {
 	m := &Master{
-		cfg: cfg, calls: make(chan func(time.Time)), written: progress{news: make(chan struct{}, 1)}, stopped: make(chan struct{}),
-		desks: make(chan struct{}, desks),
-		farm:  cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{}, boot: worker.BootID(),
+		cfg: cfg, written: progress{news: make(chan struct{}, 1)}, desks: make(chan struct{}, desks),
+		begun: make(chan struct{}), stopped: make(chan struct{}), wake: make(chan struct{}, 1),
+		farm: cfg.Farm, jobs: map[uint32]*job{}, keys: map[string]*job{}, boot: worker.BootID(),
 	}
 	if m.farm == nil {
 		m.farm = farm.New(cfg.Policy)

@@ -2,11 +2,15 @@ package master_test
 
 import (
 	"context"
+	"crypto/ecdsa"
 	"crypto/tls"
+	"crypto/x509"
 	"errors"
+	"net"
 	"os"
 	"path/filepath"
 	"strings"
+	"sync"
 	"syscall"
 	"testing"
 	"time"
@@ -19,31 +23,49 @@ import (
 // A wire is a world with a bus before its master.
 type wire struct {
 	*world
-	server *bus.Server
+	addr string
+	key  *ecdsa.PrivateKey
+	ca   *x509.Certificate
 }
 
 func newWire(t *testing.T) *wire {
 	w := &wire{world: newWorld(t)}
-	var err error
-	w.server, err = bus.New(bus.Config{
-		TLS: &tls.Config{}, Identify: func(tls.ConnectionState) (string, error) { return "", errors.New("nobody comes by the door") },
+	w.key, w.ca = newCA(t)
+	pool := x509.NewCertPool()
+	pool.AddCert(w.ca)
+	server, err := bus.New(bus.Config{
+		TLS:      &tls.Config{Certificates: []tls.Certificate{leaf(w.key, w.ca, "master")}, ClientCAs: pool},
+		Identify: func(cs tls.ConnectionState) (string, error) { return cs.PeerCertificates[0].Subject.CommonName, nil },
 		Handlers: w.m.Handlers(), Codes: worker.Codes(),
 	})
 	if err != nil {
 		t.Fatal(err)
 	}
+	port, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.addr = port.Addr().String()
+	ctx, cancel := context.WithCancel(context.Background())
+	var serving sync.WaitGroup
+	serving.Go(func() { _ = server.Serve(ctx, port) })
 	t.Cleanup(func() {
-		ctx, cancel := context.WithTimeout(context.Background(), 10*time.Second)
-		defer cancel()
-		_ = w.server.Close(ctx)
+		wait, done := context.WithTimeout(context.Background(), 10*time.Second)
+		defer done()
+		_ = server.Close(wait)
+		cancel()
+		serving.Wait()
 	})
 	return w
 }
 
-// dial connects a worker, as which its certificate would have named it.
+// dial connects a worker.
 func (w *wire) dial(name string, notices ...bus.Notice) (*bus.Client, worker.Remote) {
 	w.t.Helper()
-	c, err := w.server.Dial(bus.ClientConfig{Name: name, Codes: worker.Codes(), Notices: notices})
+	pool := x509.NewCertPool()
+	pool.AddCert(w.ca)
+	conf := &tls.Config{Certificates: []tls.Certificate{leaf(w.key, w.ca, name)}, RootCAs: pool, ServerName: "master"}
+	c, err := bus.Dial(bus.ClientConfig{Name: name, Addr: w.addr, TLS: conf, Codes: worker.Codes(), Notices: notices})
 	if err != nil {
 		w.t.Fatal(err)
 	}

@@ -261,8 +261,7 @@ func (m *Master) deliver(ctx context.Context, name string, t *worker.Task, d wor
 	if x.again {
 		return m.follow(ctx, name, more)
 	}
-	path := x.folder.delivered(name, x.name, d.Part.SHA256)
-	verified, err := m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
+	verified, path, err := m.examine(ctx, name, x, d.Part.SHA256)
 	if err == nil && verified.SHA256 != d.Part.SHA256 {
 		err = fmt.Errorf("part %s is not what the worker has written: checksum differs", x.name)
 	}
@@ -287,6 +286,18 @@ func (m *Master) deliver(ctx context.Context, name string, t *worker.Task, d wor
 		os.Remove(verified.Path) // another worker was faster
 	}
 	return next, err
+}
+
+// examine verifies a part where the worker has delivered it, in its inbox, or where it was moved before a crash: in the
+// job's folder.
+func (m *Master) examine(ctx context.Context, name string, x expectation, sum string) (p film.Part, path string, err error) {
+	path = filepath.Join(x.folder.inbox(name), x.name)
+	p, err = m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
+	if errors.Is(err, os.ErrNotExist) && sumForm.MatchString(sum) {
+		path = filepath.Join(x.folder.dir, keptName(x.name, sum))
+		p, err = m.cfg.Verify(ctx, x.plan, x.span, x.sound, path)
+	}
+	return p, path, err
 }
 
 // await looks up what a report is about. What is expected can be told at once; whatever else there

@@ -44,16 +44,6 @@ func keptName(part, sum string) string {
 
 var sumForm = regexp.MustCompile(`^[0-9a-f]{64}$`)
 
-// delivered is where a part lies that the worker reports with this checksum: in its inbox, or in the job's folder if it
-// was moved there before a crash.
-func (f *folder) delivered(worker, part, sum string) string {
-	at := filepath.Join(f.inbox(worker), part)
-	if _, err := os.Lstat(at); errors.Is(err, os.ErrNotExist) && sumForm.MatchString(sum) {
-		return filepath.Join(f.dir, keptName(part, sum))
-	}
-	return at
-}
-
 // take moves a verified part out of the reach of its worker and returns its place. That need not be durable: see
 // recover.
 func (f *folder) take(path, part, sum string) (string, error) {

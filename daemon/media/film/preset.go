@@ -86,23 +86,27 @@ func (p Preset) encoder() string { return p.Video[1] }
 
 // Presets lists all presets, the default first. The caller owns the answer.
 func Presets() []Preset {
-	all := slices.Clone(presets)
-	for i := range all {
-		all[i].Containers = slices.Clone(all[i].Containers)
-		all[i].Video = slices.Clone(all[i].Video)
-		all[i].Audio = maps.Clone(all[i].Audio)
+	all := make([]Preset, len(presets))
+	for i := range presets {
+		all[i] = presets[i].clone()
 	}
 	return all
+}
+
+// clone is a preset that the caller may change.
+func (p Preset) clone() Preset {
+	p.Containers, p.Video, p.Audio = slices.Clone(p.Containers), slices.Clone(p.Video), maps.Clone(p.Audio)
+	return p
 }
 
 // PresetByName finds a preset; the error lists the names.
 func PresetByName(name string) (Preset, error) {
 	var names []string
-	for _, p := range Presets() {
-		if p.Name == name {
-			return p, nil
+	for i := range presets {
+		if presets[i].Name == name {
+			return presets[i].clone(), nil
 		}
-		names = append(names, p.Name)
+		names = append(names, presets[i].Name)
 	}
 	return Preset{}, fmt.Errorf("there is no preset %q: use one of %s", name, strings.Join(names, ", "))
 }
