@@ -172,7 +172,7 @@ func (s *Server) answer(h Handler, q request, e *envelope) {
 	reply, err := h.request(p.ctx, q.worker, e)
 	var data []byte
 	if err == nil {
-		data, err = seal(reply)
+		data, err = seal(reply, maxAnswer)
 	}
 	if err != nil {
 		data = sealError(s.cfg.Codes, err)
@@ -216,7 +216,7 @@ func (s *Server) Notify(worker, kind string, message any) error {
 	if !word.MatchString(worker) || !word.MatchString(kind) {
 		return fmt.Errorf("notify %q of %q: %w", worker, kind, ErrBadMessage)
 	}
-	data, err := seal(message)
+	data, err := seal(message, maxAnswer)
 	if err != nil {
 		return fmt.Errorf("notify %s of %s: %w", worker, kind, err)
 	}

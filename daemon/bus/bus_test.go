@@ -220,6 +220,10 @@ func echo() bus.Handler {
 			return answer{}, errNone
 		case "odd":
 			return answer{}, errors.New("odd")
+		case "long":
+			return answer{strings.Repeat("x", 3<<20), worker}, nil
+		case "too long":
+			return answer{strings.Repeat("x", 5<<20), worker}, nil
 		}
 		return answer{q.Text, worker}, nil
 	})
@@ -253,6 +257,12 @@ func TestRequestsAndAnswers(t *testing.T) {
 		big := ask{strings.Repeat("x", 900_000)}
 		if err := c.Request(t.Context(), "work", big, &got); err != nil || got.Text != big.Text {
 			t.Errorf("%s: 900 kB of work: %v", name, err)
+		}
+		if err := c.Request(t.Context(), "work", ask{"long"}, &got); err != nil || len(got.Text) != 3<<20 {
+			t.Errorf("%s: an answer of 3 MB: %d bytes, %v", name, len(got.Text), err)
+		}
+		if err := c.Request(t.Context(), "work", ask{"too long"}, &got); !errors.Is(err, bus.ErrBadMessage) {
+			t.Errorf("%s: an answer of 5 MB: %v, want %v", name, err, bus.ErrBadMessage)
 		}
 	}
 }

@@ -240,7 +240,7 @@ func (c *Client) up(ctx context.Context) (context.Context, error) {
 // While there is no connection it waits. Errors: those of ctx, [RemoteError] (which wraps the error
 // of its code), [VersionError], [ErrInterrupted], [ErrClosed].
 func (c *Client) Request(ctx context.Context, kind string, request, reply any) error {
-	data, err := seal(request)
+	data, err := seal(request, maxMessage)
 	if err != nil {
 		return fmt.Errorf("%s: %w", kind, err)
 	}
@@ -294,7 +294,7 @@ func (c *Client) exchange(ctx context.Context, kind string, data []byte) (*nats.
 // Send sends a message that wants no answer. It is lost if the connection is; without one it
 // returns an error at once.
 func (c *Client) Send(kind string, message any) error {
-	data, err := seal(message)
+	data, err := seal(message, maxMessage)
 	if err == nil {
 		err = c.nc.Publish("olive.up."+c.cfg.Name+"."+kind, data)
 	}

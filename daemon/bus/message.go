@@ -13,8 +13,11 @@ import (
 // do not need that: they are ignored where they are not known.
 const protocolVersion = 1
 
-// maxMessage bounds a message: 1 MiB.
-const maxMessage = 1 << 20
+// What a message may have: one from a worker, and one from the master, which sends plans.
+const (
+	maxMessage = 1 << 20 // bytes
+	maxAnswer  = 4 << 20
+)
 
 // An envelope is what travels: a body, or the refusal of a request. Its kind is in the subject.
 type envelope struct {
@@ -29,14 +32,14 @@ type wireError struct {
 	Want int    `json:"want,omitempty"` // the version that is spoken, if that is what it is about
 }
 
-func seal(body any) ([]byte, error) {
+func seal(body any, most int) ([]byte, error) {
 	text, err := json.Marshal(body)
 	if err != nil {
 		return nil, fmt.Errorf("write a message: %w", err)
 	}
 	// An envelope, but for reading the body once more.
 	data := fmt.Appendf(make([]byte, 0, len(text)+24), `{"v":%d,"body":%s}`, protocolVersion, text)
-	if len(data) > maxMessage {
+	if len(data) > most {
 		return nil, fmt.Errorf("write a message: %w: %d bytes are too many", ErrBadMessage, len(data))
 	}
 	return data, nil

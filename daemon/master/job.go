@@ -2,6 +2,8 @@ package master
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -41,6 +43,19 @@ type job struct {
 	ended   chan struct{}      // closed after err is set
 	err     error
 	film    Film
+	sum     string // see planSum
+}
+
+// planSum names the plan of the job, and how its media are called in the export.
+func (j *job) planSum() string {
+	if j.sum == "" {
+		h := sha256.New()
+		// Neither can fail: the journal has them in this form.
+		_ = json.NewEncoder(h).Encode(j.Plan)
+		_ = json.NewEncoder(h).Encode(j.Sheet)
+		j.sum = hex.EncodeToString(h.Sum(nil)[:16])
+	}
+	return j.sum
 }
 
 // A Film is a finished export.

@@ -51,7 +51,7 @@ func (m *Master) onWork(ctx context.Context, name string, q worker.WorkMessage) 
 	if errors.Is(err, context.DeadlineExceeded) && ctx.Err() == nil {
 		return worker.WorkAnswer{Drained: q.Drained != nil && *q.Drained}, nil
 	}
-	return worker.WorkAnswer{Task: o.task, Drained: o.drained}, err
+	return worker.WorkAnswer{Task: o.task.Without(q.Has), Drained: o.drained}, err
 }
 
 // onBeat notes how far a worker is.
@@ -64,7 +64,7 @@ func (m *Master) onReport(ctx context.Context, name string, r worker.ReportMessa
 	switch t := taskOf(r.RangeID); {
 	case r.Part != nil:
 		next, err := m.deliver(ctx, name, t, worker.Delivery{Part: *r.Part, Notes: r.Notes}, r.More)
-		return worker.ReportAnswer{Task: next}, err
+		return worker.ReportAnswer{Task: next.Without(r.Has)}, err
 	case r.Failure != nil:
 		return worker.ReportAnswer{}, m.Failed(ctx, name, t, *r.Failure)
 	}

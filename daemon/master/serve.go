@@ -176,7 +176,7 @@ func (m *Master) assign(now time.Time, name string) (*worker.Task, error) {
 	}
 	return &worker.Task{
 		Job: a.ID.Job, Range: a.ID.Range, Sound: a.Content == farm.Sound,
-		Span: render.Span{First: a.First, End: a.End}, Plan: j.Plan,
+		Span: render.Span{First: a.First, End: a.End}, Plan: j.Plan, PlanSum: j.planSum(),
 		Part: filepath.Join(j.folder.inbox(name), part), Share: m.shareOf(j, part),
 	}, nil
 }

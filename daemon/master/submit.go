@@ -312,6 +312,9 @@ func places(uses []render.Use) string {
 	return strings.Join(list, "\n            ")
 }
 
+// maxOrder bounds what the journal keeps of a job in one record, and what each worker is sent. That is 5,000 media or more.
+const maxOrder = 2 << 20
+
 // add enters a prepared job, with the parts kept from an earlier try.
 func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 	if first := m.keys[j.Request.Key]; first != nil { // submitted twice at the same time
@@ -321,6 +324,11 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 	data, err := json.Marshal(j.order)
 	if err != nil {
 		return 0, err
+	}
+	if len(data) > maxOrder {
+		return 0, &RefusedError{j.Request.Project, fmt.Errorf(
+			"its list of %d media takes %d kB, more than %d kB can be sent to each worker: export it in several smaller projects",
+			len(j.Plan.Media), len(data)>>10, maxOrder>>10)}
 	}
 	spec := farm.JobSpec{
 		Name: filepath.Base(j.Request.Project), Owner: j.Request.Owner, Priority: j.Request.Priority,

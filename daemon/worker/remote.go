@@ -4,11 +4,13 @@ import (
 	"context"
 	"errors"
 	"math/rand/v2"
+	"sync"
 	"sync/atomic"
 	"time"
 
 	"olive-distributed/daemon/bus"
 	"olive-distributed/daemon/media/film"
+	"olive-distributed/daemon/render"
 )
 
 // Codes name a master's answers on the wire.
@@ -46,7 +48,8 @@ type (
 	WorkMessage struct {
 		// Drained is what the worker thinks of itself. When that is wrong it is told at once, and does not
 		// wait for work; nil: it does not want to know.
-		Drained *bool `json:"drained,omitempty"`
+		Drained *bool  `json:"drained,omitempty"`
+		Has     string `json:"has,omitempty"` // PlanSum of the plan that the worker has
 	}
 	// A WorkAnswer has the task, nil when there is none now: ask again.
 	WorkAnswer struct {
@@ -65,6 +68,7 @@ type (
 		Notes   []string   `json:"notes,omitempty"` // about the part
 		Failure *Failure   `json:"failure,omitempty"`
 		More    bool       `json:"more,omitempty"` // the worker wants the next task with the answer to its part
+		Has     string     `json:"has,omitempty"`  // as in a WorkMessage
 	}
 	// A ReportAnswer says that the report counts, and has the next task if one was asked for and there is one.
 	ReportAnswer struct {
@@ -89,6 +93,47 @@ type Remote struct {
 	client *bus.Client
 	tell   func(drained bool)
 	told   *atomic.Bool
+	plan   *memory
+}
+
+// A memory holds the plan of the last task.
+type memory struct {
+	mu    sync.Mutex
+	sum   string
+	plan  *render.Plan
+	media []string // of the share
+}
+
+// has is the sum of the plan in memory.
+func (m *memory) has() string {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.sum
+}
+
+// complete returns a task that has come with its plan, nil if that is neither in it nor in memory.
+func (m *memory) complete(t *Task) *Task {
+	if t == nil {
+		return nil
+	}
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	switch {
+	case t.Plan != nil:
+		m.sum, m.plan, m.media = t.PlanSum, t.Plan, nil
+		if t.Share != nil {
+			m.media = t.Share.Media
+		}
+	case t.PlanSum == "" || t.PlanSum != m.sum:
+		m.sum = ""
+		return nil
+	default:
+		t.Plan = m.plan
+		if t.Share != nil {
+			t.Share.Media = m.media
+		}
+	}
+	return t
 }
 
 var _ Master = Remote{}
@@ -96,7 +141,7 @@ var _ Master = Remote{}
 // NewRemote returns the master at the other end of a connection, which needs [Codes]. Next calls tell when the
 // master begins or ceases to drain the worker; nil: nobody wants to know.
 func NewRemote(c *bus.Client, tell func(drained bool)) Remote {
-	return Remote{c, tell, new(atomic.Bool)}
+	return Remote{c, tell, new(atomic.Bool), new(memory)}
 }
 
 // ask asks until there is an answer: nobody knows what became of a request that was interrupted.
@@ -144,7 +189,7 @@ func (r Remote) Goodbye(ctx context.Context, _ string) error {
 func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 	for {
 		var a WorkAnswer
-		var q WorkMessage
+		q := WorkMessage{Has: r.plan.has()}
 		thinks := r.told.Load()
 		if r.tell != nil {
 			q.Drained = &thinks
@@ -156,11 +201,12 @@ func (r Remote) Next(ctx context.Context, _ string) (*Task, error) {
 			r.told.Store(a.Drained)
 			r.tell(a.Drained)
 		}
+		task := r.plan.complete(a.Task)
 		switch {
 		case ctx.Err() != nil:
 			return nil, context.Cause(ctx)
-		case err == nil && a.Task != nil && a.Task.Plan != nil:
-			return a.Task, nil
+		case err == nil && task != nil:
+			return task, nil
 		case err != nil && !errors.Is(err, context.DeadlineExceeded):
 			return nil, err
 		}
@@ -181,11 +227,11 @@ func (r Remote) Note(_ context.Context, _ string, t *Task, done int64) error {
 // then finds the part accepted, and hands out the same task.
 func (r Remote) DoneNext(ctx context.Context, _ string, t *Task, d Delivery) (*Task, error) {
 	var a ReportAnswer
-	err := r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &d.Part, Notes: d.Notes, More: true}, &a)
-	if err != nil || a.Task == nil || a.Task.Plan == nil {
+	err := r.ask(ctx, KindReport, ReportMessage{RangeID: t.ID(), Part: &d.Part, Notes: d.Notes, More: true, Has: r.plan.has()}, &a)
+	if err != nil {
 		return nil, err
 	}
-	return a.Task, nil
+	return r.plan.complete(a.Task), nil
 }
 
 // Done implements [Master].

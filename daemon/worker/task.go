@@ -15,9 +15,27 @@ type Task struct {
 	Range uint32       `json:"range"` // number of the range in the job: what beats and reports refer to
 	Sound bool         `json:"sound,omitempty"`
 	Span  render.Span  `json:"span"`
-	Plan  *render.Plan `json:"plan"`
+	Plan  *render.Plan `json:"plan,omitempty"`
 	Part  string       `json:"part"`            // path of the part to write
 	Share *Share       `json:"share,omitempty"` // how other machines reach all that; nil: not at all
+
+	// PlanSum names the plan, with the names of its media in the share: a worker that has it is not sent it again with
+	// each range of a job.
+	PlanSum string `json:"plan_sum,omitempty"`
+}
+
+// Without returns the task as it goes to a worker that has the plan of this sum.
+func (t *Task) Without(sum string) *Task {
+	if t == nil || sum == "" || t.PlanSum != sum {
+		return t
+	}
+	rest := *t
+	rest.Plan = nil
+	if t.Share != nil {
+		share := *t.Share
+		share.Media, rest.Share = nil, &share
+	}
+	return &rest
 }
 
 // String names the task for people.
