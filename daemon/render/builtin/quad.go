@@ -3,14 +3,14 @@ package builtin
 import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
 )
 
 // cornerPin moves the corners of a layer, and warps its picture accordingly (effects notes 8.2).
 type cornerPin struct {
 	binding
 	offsets [4]struct{ x, y ove.Curve } // in the order of a quad's corners
-	kernel  shader.CornerPin
+	kernel  distort.CornerPin
 	shaken  bool // a shake before it changes the quad's size by a pixel now and then
 }
 

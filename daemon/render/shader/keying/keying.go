@@ -1,4 +1,12 @@
-package shader
+// Package keying has the kernels of Olive's "Keying" category (effects notes 6), which run on a
+// [shader.Runner]: each makes pixels transparent by their colours. Nothing fails; a channel that
+// has no number is 0.
+package keying
+
+import (
+	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/glsl"
+)
 
 // The keyers see premultiplied colours and multiply them by the new alpha once more, as in Olive.
 
@@ -8,26 +16,27 @@ func faded(p uint32, a float32) uint32 {
 	case 0:
 		return 0
 	case 1:
-		return p | black
+		return p | shader.Black
 	}
-	return rgb(unit[p&255]*a, unit[p>>8&255]*a, unit[p>>16&255]*a) | store(a)<<24
+	return glsl.RGB(glsl.Unit[p&255]*a, glsl.Unit[p>>8&255]*a, glsl.Unit[p>>16&255]*a) | glsl.Store(a)<<24
 }
 
-// ChromaKey makes a colour transparent (6.1). Mode is 0 for the result, 1 for the mask, anything
+// Chroma makes a colour transparent (6.1). Mode is 0 for the result, 1 for the mask, anything
 // else for the source. The tolerances are in percent: up to A all is keyed, from B on nothing.
-type ChromaKey struct {
+type Chroma struct {
 	Mode int
 	Key  [3]float32
 	A, B float32
 }
 
-func (k *ChromaKey) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Chroma) Fill(r *shader.Runner) {
 	if k.Mode != 0 && k.Mode != 1 {
-		r.copy()
+		r.Copy()
 		return
 	}
-	r.each(k)
-	r.dst.Opaque = k.Mode == 1 && r.src.Opaque
+	r.Each(k)
+	r.Dst.Opaque = k.Mode == 1 && r.Src.Opaque
 }
 
 func chroma(r, g, b float32) (cb, cr float32) {
@@ -36,15 +45,16 @@ func chroma(r, g, b float32) (cb, cr float32) {
 	return cb, cr
 }
 
-func (k *ChromaKey) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Chroma) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	keyB, keyR := chroma(k.Key[0], k.Key[1], k.Key[2])
 	lo, hi := k.A/100, k.B/100
 	for y := y0; y < y1; y++ {
-		dst := r.dst.Row(y)
-		for i, p := range r.src.Row(y) {
-			b, r := chroma(unit[p&255], unit[p>>8&255], unit[p>>16&255])
+		dst := r.Dst.Row(y)
+		for i, p := range r.Src.Row(y) {
+			b, r := chroma(glsl.Unit[p&255], glsl.Unit[p>>8&255], glsl.Unit[p>>16&255])
 			b, r = keyB-b, keyR-r
-			d := sqrt(float32(b*b) + float32(r*r))
+			d := glsl.Sqrt(float32(b*b) + float32(r*r))
 			m := float32(1)
 			switch {
 			case d < lo:
@@ -53,24 +63,25 @@ func (k *ChromaKey) rows(r *Runner, _ *work, y0, y1 int) {
 				m = (d - lo) / (hi - lo)
 			}
 			if k.Mode == 1 {
-				dst[i] = store(m)*0x010101 | p&black
+				dst[i] = glsl.Store(m)*0x010101 | p&shader.Black
 			} else {
-				dst[i] = faded(p, unit[p>>24]*m)
+				dst[i] = faded(p, glsl.Unit[p>>24]*m)
 			}
 		}
 	}
 }
 
-// LumaKey makes the picture as opaque as it is bright, between two limits in percent (6.2). The
+// Luma makes the picture as opaque as it is bright, between two limits in percent (6.2). The
 // source's alpha is lost, as in Olive.
-type LumaKey struct {
+type Luma struct {
 	Low, High float32
 	Invert    bool
 
 	alpha [511]float32 // by the sum of the largest and the smallest channel
 }
 
-func (k *LumaKey) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Luma) Fill(r *shader.Runner) {
 	lo, hi := k.Low/100, k.High/100
 	for i := range k.alpha {
 		l := (float32(i) / 255) / 2
@@ -86,13 +97,14 @@ func (k *LumaKey) run(r *Runner) {
 		}
 		k.alpha[i] = a
 	}
-	r.each(k)
+	r.Each(k)
 }
 
-func (k *LumaKey) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Luma) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
-		dst := r.dst.Row(y)
-		for i, p := range r.src.Row(y) {
+		dst := r.Dst.Row(y)
+		for i, p := range r.Src.Row(y) {
 			r, g, b := p&255, p>>8&255, p>>16&255
 			dst[i] = faded(p, k.alpha[max(r, g, b)+min(r, g, b)])
 		}
@@ -106,16 +118,18 @@ type Despill struct {
 	Factor, Balance float32
 }
 
-func (k *Despill) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Despill) Fill(r *shader.Runner) {
 	if k.Channel < 0 || k.Channel > 2 {
-		r.copy()
+		r.Copy()
 		return
 	}
-	r.each(k)
-	r.dst.Opaque, r.dst.Flat = r.src.Opaque, r.src.Flat
+	r.Each(k)
+	r.Same()
 }
 
-func (k *Despill) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Despill) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	shift := 8 * k.Channel
 	first, second := 8, 16
 	switch k.Channel {
@@ -126,27 +140,27 @@ func (k *Despill) rows(r *Runner, _ *work, y0, y1 int) {
 	}
 	f, balance := k.Factor/100, k.Balance/100
 	for y := y0; y < y1; y++ {
-		dst := r.dst.Row(y)
-		for i, p := range r.src.Row(y) {
-			c, a, b := unit[p>>shift&255], unit[p>>first&255], unit[p>>second&255]
+		dst := r.Dst.Row(y)
+		for i, p := range r.Src.Row(y) {
+			c, a, b := glsl.Unit[p>>shift&255], glsl.Unit[p>>first&255], glsl.Unit[p>>second&255]
 			limit := 0.5 * (float32(a*(1+balance)) + float32(b*(1-balance)))
 			less := c
 			if limit < c {
 				less = limit
 			}
-			dst[i] = p&^(255<<shift) | store(float32(less*f)+float32(c*(1-f)))<<shift
+			dst[i] = p&^(255<<shift) | glsl.Store(float32(less*f)+float32(c*(1-f)))<<shift
 		}
 	}
 }
 
-// ColorFinder keeps the pixels of which a component lies between two limits in percent (6.4).
-type ColorFinder struct {
+// Finder keeps the pixels of which a component lies between two limits in percent (6.4).
+type Finder struct {
 	Component Component
 	Low, High float32
 	Invert    bool
 }
 
-// A Component is what ColorFinder looks at, numbered as in the project.
+// A Component is what Finder looks at, numbered as in the project.
 type Component int
 
 // The components.
@@ -160,17 +174,19 @@ const (
 	Blue
 )
 
-func (k *ColorFinder) run(r *Runner) { r.each(k) }
+// Fill implements [shader.Kernel].
+func (k *Finder) Fill(r *shader.Runner) { r.Each(k) }
 
-func (k *ColorFinder) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Finder) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
-		dst := r.dst.Row(y)
-		for i, p := range r.src.Row(y) {
+		dst := r.Dst.Row(y)
+		for i, p := range r.Src.Row(y) {
 			q := k.Component.of(p)
 			if out := q > k.High || q < k.Low; out != k.Invert {
 				dst[i] = 0
 			} else {
-				dst[i] = faded(p, unit[p>>24])
+				dst[i] = faded(p, glsl.Unit[p>>24])
 			}
 		}
 	}
@@ -179,7 +195,7 @@ func (k *ColorFinder) rows(r *Runner, _ *work, y0, y1 int) {
 // of returns the component in percent. The hue of grey is no number, and that of black -1 degree,
 // as in Olive. A component that there is not is 0.
 func (c Component) of(p uint32) float32 {
-	r, g, b := unit[p&255], unit[p>>8&255], unit[p>>16&255]
+	r, g, b := glsl.Unit[p&255], glsl.Unit[p>>8&255], glsl.Unit[p>>16&255]
 	high, low := max(r, g, b), min(r, g, b)
 	switch c {
 	case Luminance:
@@ -187,7 +203,7 @@ func (c Component) of(p uint32) float32 {
 	case Value:
 		return 100 * high
 	case Hue:
-		return degrees(r, g, b) / 3.6
+		return shader.Hue(r, g, b) / 3.6
 	case Saturation:
 		if high == 0 {
 			return 0
@@ -201,30 +217,4 @@ func (c Component) of(p uint32) float32 {
 		return 100 * b
 	}
 	return 0
-}
-
-// degrees is the hue of Color Finder and Toonify.
-func degrees(r, g, b float32) float32 {
-	high, low := max(r, g, b), min(r, g, b)
-	if high == 0 {
-		return -1
-	}
-	d := high - low
-	if d == 0 {
-		return nan
-	}
-	var h float32
-	switch high {
-	case r:
-		h = (g - b) / d
-	case g:
-		h = 2 + (b-r)/d
-	default:
-		h = 4 + (r-g)/d
-	}
-	h = float32(h * 60)
-	if h < 0 {
-		h += 360
-	}
-	return h
 }

@@ -1,6 +1,11 @@
-package shader
+package grade
 
-import "math"
+import (
+	"math"
+
+	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/glsl"
+)
 
 // Correction is Olive's Color Correction (5.1). Temperature is in kelvin, Tint and Exposure are
 // in percent around 0, Highlights and Shadows in percent that are taken away, the others in
@@ -57,7 +62,8 @@ func kind(sum uint64) int {
 // of 16 bits: for mixed pixels and for others.
 type table [256][2]uint64
 
-func (k *Correction) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Correction) Fill(r *shader.Runner) {
 	now := settings{k.Temperature, k.Tint, k.Exposure, k.Contrast, k.Highlights, k.Shadows, k.Whites, k.Blacks, k.Saturation}
 	if !k.ready || now != k.made { // also when one is no number
 		k.ready, k.made = true, now
@@ -67,20 +73,20 @@ func (k *Correction) run(r *Runner) {
 		k.exact = !k.tabulate()
 	}
 	if k.exact {
-		r.each((*exactCorrection)(k))
+		r.Each((*exactCorrection)(k))
 	} else {
-		r.each(k)
+		r.Each(k)
 	}
-	r.dst.Opaque, r.dst.Flat = r.src.Opaque, r.src.Flat
+	r.Same()
 }
 
 // bend computes the curve of channel c.
 func (k *Correction) bend(c int) {
 	gain := k.warmth()[c]
-	exposure := float32(exp2(float64(k.Exposure / 100)))
+	exposure := float32(glsl.Exp2(float64(k.Exposure / 100)))
 	contrast, whites, blacks := k.Contrast/100, k.Whites/100, 2-k.Blacks/100
 	to := &k.curves[c].to
-	for i, x := range unit {
+	for i, x := range glsl.Unit {
 		x *= gain
 		if c == 1 {
 			x *= 1 + k.Tint/100
@@ -89,12 +95,12 @@ func (k *Correction) bend(c int) {
 		class, bent := uint8(0), x
 		switch {
 		case x < 0.5:
-			class, bent = classDark, 0.5*pow(2*x, 1-k.Shadows/100)
-			if isNaN(bent) { // a negative channel has no power: the whole pixel becomes black
+			class, bent = classDark, 0.5*glsl.Pow(2*x, 1-k.Shadows/100)
+			if glsl.IsNaN(bent) { // a negative channel has no power: the whole pixel becomes black
 				class += classBroken
 			}
 		case x > 0.5:
-			class, bent = classLight, 0.5*pow(2*(x-0.5), 1-k.Highlights/100)+0.5
+			class, bent = classLight, 0.5*glsl.Pow(2*(x-0.5), 1-k.Highlights/100)+0.5
 		}
 		k.curves[c].class[i] = class
 		to[mixed][i] = float32(blacks*(x*whites)) - (blacks - 1)
@@ -110,18 +116,18 @@ func (k *Correction) warmth() [3]float32 {
 		if !(x > 0) {
 			return math.Inf(-1)
 		}
-		return float64(log2(min(x, math.MaxFloat64)) * math.Ln2)
+		return float64(glsl.Log2(min(x, math.MaxFloat64)) * math.Ln2)
 	}
 	if t > 66 {
-		r = 1.2929361861 * float64(pow(float32(t-60), -0.1332047592))
-		g = 1.1298908609 * float64(pow(float32(t-60), -0.0755148492))
+		r = 1.2929361861 * float64(glsl.Pow(float32(t-60), -0.1332047592))
+		g = 1.1298908609 * float64(glsl.Pow(float32(t-60), -0.0755148492))
 	} else {
 		g = float64(0.3900815788*ln(t)) - 0.6318414438
 	}
 	if !(t >= 66) {
 		b = float64(0.5432067891*ln(t-10)) - 1.1962540891
 	}
-	return [3]float32{clamp01(float32(r)), clamp01(float32(g)), clamp01(float32(b))}
+	return [3]float32{glsl.Clamp01(float32(r)), glsl.Clamp01(float32(g)), glsl.Clamp01(float32(b))}
 }
 
 // luma is the weight of the channels in the last step.
@@ -173,12 +179,12 @@ func (k *Correction) lane(out int) bool {
 			for kind := range shares[c][i] {
 				level := k.share(c, out, k.curves[c].to[kind][i])
 				switch {
-				case isNaN(level) && kind == alike && k.curves[c].class[i] >= classBroken:
+				case glsl.IsNaN(level) && kind == alike && k.curves[c].class[i] >= classBroken:
 					continue // the pixel is black
-				case !(abs(level) < 1<<16):
+				case !(glsl.Abs(level) < 1<<16):
 					return false
 				}
-				n := int(floor(level*float32(int(1)<<k.point) + 0.5))
+				n := int(glsl.Floor(level*float32(int(1)<<k.point) + 0.5))
 				shares[c][i][kind] = n
 				low, high = min(low, n), max(high, n)
 			}
@@ -219,39 +225,41 @@ func (k *Correction) settled(sum uint64) uint32 {
 	return p
 }
 
-func (k *Correction) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Correction) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	t := &k.tables
-	src, dst := r.src.Pix[y0*r.src.W:y1*r.src.W], r.dst.Pix[y0*r.src.W:y1*r.src.W]
+	src, dst := r.Src.Pix[y0*r.Src.W:y1*r.Src.W], r.Dst.Pix[y0*r.Src.W:y1*r.Src.W]
 	dst = dst[:len(src)]
-	for i := k.octets(dst, src); i < len(src); i++ {
+	for i := k.octets(r.Vectors, dst, src); i < len(src); i++ {
 		p := src[i]
 		red, green, blue := &t[0][uint8(p)], &t[1][uint8(p>>8)], &t[2][uint8(p>>16)]
 		sum := red[mixed] + green[mixed] + blue[mixed]
 		if class := sum >> 48; !k.one && kind(class) == alike {
 			if class&^classMask != 0 {
-				dst[i] = p & black
+				dst[i] = p & shader.Black
 				continue
 			}
 			sum = red[alike] + green[alike] + blue[alike]
 		}
-		dst[i] = k.settled(sum) | p&black
+		dst[i] = k.settled(sum) | p&shader.Black
 	}
 }
 
 // exactCorrection computes each pixel in floating point.
 type exactCorrection Correction
 
-func (k *exactCorrection) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *exactCorrection) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	s := k.Saturation / 100
 	cr, cg, cb := &k.curves[0], &k.curves[1], &k.curves[2]
 	for y := y0; y < y1; y++ {
-		dst := r.dst.Row(y)
-		for i, p := range r.src.Row(y) {
+		dst := r.Dst.Row(y)
+		for i, p := range r.Src.Row(y) {
 			x, y, z := p&255, p>>8&255, p>>16&255
 			kind := kind(uint64(cr.class[x]) + uint64(cg.class[y]) + uint64(cb.class[z]))
 			red, green, blue := cr.to[kind][x], cg.to[kind][y], cb.to[kind][z]
 			grey := float32((float32(luma[0]*red) + float32(luma[1]*green) + float32(luma[2]*blue)) * (1 - s))
-			dst[i] = rgb(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&black
+			dst[i] = glsl.RGB(grey+float32(red*s), grey+float32(green*s), grey+float32(blue*s)) | p&shader.Black
 		}
 	}
 }

@@ -1,6 +1,10 @@
-package shader
+package distort
 
-import "math"
+import (
+	"math"
+
+	"olive-distributed/daemon/render/shader"
+)
 
 // CornerPin warps the picture into a quadrangle, up to the affine map of its triangles, which the
 // draw of the quad adds (8.2). The corners are in any unit.
@@ -11,12 +15,13 @@ type CornerPin struct {
 	inverse [4]float64 // of w, for perspective: of the corners in the order of the fields
 }
 
-func (k *CornerPin) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *CornerPin) Fill(r *shader.Runner) {
 	if k.Perspective && !k.meet() {
-		r.dst.Clear(0, r.dst.H)
+		r.Dst.Clear(0, r.Dst.H)
 		return
 	}
-	r.move(k, false)
+	r.Move(k, false)
 }
 
 // meet computes the weights from where the diagonals meet; it reports whether they do.
@@ -40,12 +45,12 @@ func cross(a, b [2]float64) float64 { return float64(a[0]*b[1]) - float64(a[1]*b
 
 func length(a [2]float64) float64 { return math.Sqrt(float64(a[0]*a[0]) + float64(a[1]*a[1])) }
 
-// line interpolates in the triangles that Olive draws, (top left, top right, bottom right) and
+// Line interpolates in the triangles that Olive draws, (top left, top right, bottom right) and
 // (top left, bottom right, bottom left).
-func (k *CornerPin) line(r *Runner, y int, u, v []float32) {
-	b := (float64(y) + 0.5) / float64(r.dst.H)
+func (k *CornerPin) Line(r *shader.Runner, y int, u, v []float32) {
+	b := (float64(y) + 0.5) / float64(r.Dst.H)
 	for i := range u {
-		a := (float64(i) + 0.5) / float64(r.dst.W)
+		a := (float64(i) + 0.5) / float64(r.Dst.W)
 		share := [4]float64{1 - a, a - b, b, 0}
 		if a < b {
 			share = [4]float64{1 - b, 0, a, b - a}

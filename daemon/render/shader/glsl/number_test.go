@@ -1,4 +1,4 @@
-package shader
+package glsl
 
 import (
 	"math"
@@ -18,20 +18,20 @@ func TestTheFunctionsOfMathToSinglePrecision(t *testing.T) {
 	}
 	for range 100000 {
 		x := float32(r.NormFloat64() * math.Pow(10, 6*r.Float64()))
-		s, c := sincos(x)
+		s, c := Sincos(x)
 		near("sine", float64(s), math.Sin(float64(x)), 2e-7)
 		near("cosine", float64(c), math.Cos(float64(x)), 2e-7)
 		s64, c64 := raster.Sincos(float64(x))
 		near("sine in double precision", s64, math.Sin(float64(x)), 2e-11)
 		near("cosine in double precision", c64, math.Cos(float64(x)), 2e-11)
-		near("arc sine", asin(float64(s)), math.Asin(float64(s)), 1e-7)
-		near("base 2 logarithm", log2(math.Abs(float64(x))), math.Log2(math.Abs(float64(x))), 1e-12)
+		near("arc sine", Asin(float64(s)), math.Asin(float64(s)), 1e-7)
+		near("base 2 logarithm", Log2(math.Abs(float64(x))), math.Log2(math.Abs(float64(x))), 1e-12)
 		e := r.NormFloat64() * 50
-		near("power of 2", exp2(e)/math.Exp2(e), 1, 1e-12)
+		near("power of 2", Exp2(e)/math.Exp2(e), 1, 1e-12)
 		b := float32(r.Float64() * 3)
-		near("power", float64(pow(b, float32(e/20))), math.Pow(float64(b), float64(float32(e/20))), 1e-5)
+		near("power", float64(Pow(b, float32(e/20))), math.Pow(float64(b), float64(float32(e/20))), 1e-5)
 		f := float32(r.NormFloat64() * 1e5)
-		near("floor", float64(floor(f)), math.Floor(float64(f)), 0)
+		near("Floor", float64(Floor(f)), math.Floor(float64(f)), 0)
 	}
 }
 
@@ -40,7 +40,7 @@ func TestTheTangentOfTheNoiseIsRoundedCorrectly(t *testing.T) {
 	wrong := 0
 	for range 200000 {
 		x := float32(r.Float64() * 1e5)
-		if tan(x) != float32(math.Tan(float64(x))) {
+		if Tan(x) != float32(math.Tan(float64(x))) {
 			wrong++
 		}
 	}
@@ -52,34 +52,19 @@ func TestTheTangentOfTheNoiseIsRoundedCorrectly(t *testing.T) {
 func TestStoreRoundsClampsAndDropsNoNumber(t *testing.T) {
 	inf := float32(math.Inf(1))
 	for x, want := range map[float32]uint32{-1: 0, 0: 0, 0.49 / 255: 0, 0.51 / 255: 1, 127.4 / 255: 127, 127.6 / 255: 128, 254.4 / 255: 254, 254.6 / 255: 255, 1: 255, 7: 255, inf: 255, -inf: 0} {
-		if got := store(x); got != want {
-			t.Errorf("store(%v) = %d, want %d", x, got, want)
+		if got := Store(x); got != want {
+			t.Errorf("Store(%v) = %d, want %d", x, got, want)
 		}
 	}
-	if got := store(nan); got != 0 {
-		t.Errorf("store(NaN) = %d, want 0", got)
+	if got := Store(NaN); got != 0 {
+		t.Errorf("Store(NaN) = %d, want 0", got)
 	}
-	for i, x := range unit {
-		if got := store(x); got != uint32(i) {
-			t.Errorf("store of byte %d = %d", i, got)
+	for i, x := range Unit {
+		if got := Store(x); got != uint32(i) {
+			t.Errorf("Store of byte %d = %d", i, got)
 		}
 	}
-	if unit[255] != 1 {
-		t.Errorf("the largest byte is %v, want 1", unit[255])
-	}
-}
-
-func TestADividerRoundsToNearest(t *testing.T) {
-	r := rand.New(rand.NewPCG(1, 4))
-	for range 100000 {
-		by := 2 * uint64(1+r.IntN(1<<r.IntN(30)))
-		n := r.Uint64N(255*by + 1)
-		d := divideBy(by)
-		if n > math.MaxUint32 {
-			n %= math.MaxUint32
-		}
-		if got, want := d.round(n), uint32((2*n+by)/(2*by)); got != want {
-			t.Fatalf("%d / %d = %d, want %d", n, by, got, want)
-		}
+	if Unit[255] != 1 {
+		t.Errorf("the largest byte is %v, want 1", Unit[255])
 	}
 }

@@ -1,17 +1,22 @@
-package shader
+package blur
 
-import "olive-distributed/daemon/render/raster"
+import (
+	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/glsl"
+)
 
-// DirectionalBlur is the mean of Length samples along a line through the pixel (3.3). Angle is in
+// Directional is the mean of Length samples along a line through the pixel (3.3). Angle is in
 // degrees, clockwise. Olive rounds the length up.
-type DirectionalBlur struct{ Length, Angle float32 }
+type Directional struct{ Length, Angle float32 }
 
-func (k *DirectionalBlur) run(r *Runner) {
-	if !(k.Length > 0) || r.void {
-		r.copy()
+// Fill implements [shader.Kernel].
+func (k *Directional) Fill(r *shader.Runner) {
+	if !(k.Length > 0) || r.Void {
+		r.Copy()
 		return
 	}
-	r.each(k)
+	r.Each(k)
 }
 
 // angle returns cosine and sine of an angle in degrees.
@@ -31,44 +36,45 @@ func steps(n, reach int) (first, end int) {
 // reach is beyond every sample that meets a picture.
 func reach(m *raster.Texture) int { return m.W + m.H + 4 }
 
-func (k *DirectionalBlur) rows(r *Runner, w *work, y0, y1 int) {
-	n := ceil(k.Length, far)
+// Rows implements [shader.Rower].
+func (k *Directional) Rows(r *shader.Runner, w *shader.Work, y0, y1 int) {
+	n := glsl.Ceil(k.Length, shader.Far)
 	cos, sin := angle(k.Angle)
 	div := divideBy(uint64(n) << 8)
-	for c := range w.lanes {
-		w.lanes[c] = grow(w.lanes[c], r.dst.W)
+	for c := range w.Lanes {
+		w.Lanes[c] = shader.Grow(w.Lanes[c], r.Dst.W)
 	}
-	first, end := steps(n, reach(r.src))
+	first, end := steps(n, reach(r.Src))
 	for y := y0; y < y1; y++ {
-		clear(w.lanes[0])
-		clear(w.lanes[1])
+		clear(w.Lanes[0])
+		clear(w.Lanes[1])
 		for i := first; i < end; i++ {
 			d := float32(2*i-n) + 0.5
-			t := tapAt(d*cos, d*sin, r.src.W, r.src.H)
-			t.add(w.lanes[0], w.lanes[1], r.src, y)
+			t := shader.TapAt(d*cos, d*sin, r.Src.W, r.Src.H)
+			add(&t, w.Lanes[0], w.Lanes[1], r.Src, y)
 		}
-		for i := range r.dst.W {
-			r.dst.Row(y)[i] = div.pixel(w.lanes[0][i], w.lanes[1][i])
+		for i := range r.Dst.W {
+			r.Dst.Row(y)[i] = div.pixel(w.Lanes[0][i], w.Lanes[1][i])
 		}
 	}
 }
 
-// add adds the samples of line y, scaled by 256.
-func (t *tap) add(rg, ba []uint64, src *raster.Texture, y int) {
-	above, below := y+t.y >= 0 && y+t.y < src.H, y+t.y+1 >= 0 && y+t.y+1 < src.H
+// add adds the samples at t of line y, scaled by 256.
+func add(t *shader.Tap, rg, ba []uint64, src *raster.Texture, y int) {
+	above, below := y+t.Y >= 0 && y+t.Y < src.H, y+t.Y+1 >= 0 && y+t.Y+1 < src.H
 	if !above && !below {
 		return
 	}
 	// A line outside has no weight, and the other one stands in for it.
-	fy, upper, lower := [2]uint64{256 - uint64(t.fy), uint64(t.fy)}, []uint32(nil), []uint32(nil)
+	fy, upper, lower := [2]uint64{256 - uint64(t.FY), uint64(t.FY)}, []uint32(nil), []uint32(nil)
 	if above {
-		upper = src.Row(y + t.y)
+		upper = src.Row(y + t.Y)
 		lower = upper
 	} else {
 		fy[0] = 0
 	}
 	if below {
-		lower = src.Row(y + t.y + 1)
+		lower = src.Row(y + t.Y + 1)
 	} else {
 		fy[1] = 0
 	}
@@ -80,15 +86,15 @@ func (t *tap) add(rg, ba []uint64, src *raster.Texture, y int) {
 		return a&lowLanes*fy[0] + b&lowLanes*fy[1], a>>16&lowLanes*fy[0] + b>>16&lowLanes*fy[1]
 	}
 	const half = 1<<7 | 1<<39
-	fx := uint64(t.fx)
-	first, end := max(0, -t.x-1), min(len(rg), src.W-t.x)
+	fx := uint64(t.FX)
+	first, end := max(0, -t.X-1), min(len(rg), src.W-t.X)
 	var left [2]uint64
-	if x := first + t.x; x >= 0 && x < src.W {
+	if x := first + t.X; x >= 0 && x < src.W {
 		left[0], left[1] = column(x)
 	}
 	for i := first; i < end; i++ {
 		var right [2]uint64
-		if x := i + t.x + 1; x < src.W {
+		if x := i + t.X + 1; x < src.W {
 			right[0], right[1] = column(x)
 		}
 		rg[i] += (left[0]*(256-fx) + right[0]*fx + half) >> 8 & lowLanes
@@ -97,17 +103,18 @@ func (t *tap) add(rg, ba []uint64, src *raster.Texture, y int) {
 	}
 }
 
-// RadialBlur is the mean of samples along the line through the pixel and a centre, the more the
+// Radial is the mean of samples along the line through the pixel and a centre, the more the
 // farther it is away (3.4). The centre is in pixels from the middle.
-type RadialBlur struct{ Radius, X, Y float32 }
+type Radial struct{ Radius, X, Y float32 }
 
-func (k *RadialBlur) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Radial) Fill(r *shader.Runner) {
 	if !(k.Radius > 0) {
-		r.copy()
+		r.Copy()
 		return
 	}
-	r.sample(true)
-	r.each(k)
+	r.Sample(true)
+	r.Each(k)
 }
 
 // A spoke is the line of samples of one pixel: sample i is at (u + i du, v + i dv).
@@ -116,14 +123,14 @@ type spoke struct {
 	u, v, du, dv float32
 }
 
-func (k *RadialBlur) spoke(r *Runner, x, y int) (s spoke) {
-	w, h := float32(r.dst.W), float32(r.dst.H)
+func (k *Radial) spoke(r *shader.Runner, x, y int) (s spoke) {
+	w, h := float32(r.Dst.W), float32(r.Dst.H)
 	px, py := float32(x)+0.5, float32(y)+0.5
 	dx, dy := px-w/2-k.X, py-h/2-k.Y
 	u, v := dx/w, dy/h
-	s.n = ceil(k.Radius*sqrt(float32(u*u)+float32(v*v)), far)
-	l := sqrt(float32(dx*dx) + float32(dy*dy))
-	cos, sin := abs(dx)/l, dy/l
+	s.n = glsl.Ceil(k.Radius*glsl.Sqrt(float32(u*u)+float32(v*v)), shader.Far)
+	l := glsl.Sqrt(float32(dx*dx) + float32(dy*dy))
+	cos, sin := glsl.Abs(dx)/l, dy/l
 	if dx < 0 {
 		sin = -sin
 	}
@@ -144,14 +151,15 @@ func (s *spoke) at(i int) (u, v float32) {
 	return s.u + float32(f*s.du), s.v + float32(f*s.dv)
 }
 
-func (k *RadialBlur) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *Radial) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y += 2 {
-		for x := 0; x < r.dst.W; x += 2 {
+		for x := 0; x < r.Dst.W; x += 2 {
 			block := [4]spoke{k.spoke(r, x, y), k.spoke(r, x+1, y), k.spoke(r, x, y+1), k.spoke(r, x+1, y+1)}
 			right, down := block[0].to(&block[1]), block[0].to(&block[2])
 			for i := range block {
-				if x, y := x+i&1, y+i>>1; x < r.dst.W && y < y1 {
-					r.dst.Row(y)[x] = block[i].mean(r, &right, &down)
+				if x, y := x+i&1, y+i>>1; x < r.Dst.W && y < y1 {
+					r.Dst.Row(y)[x] = block[i].mean(r, &right, &down)
 				}
 			}
 		}
@@ -159,20 +167,20 @@ func (k *RadialBlur) rows(r *Runner, _ *work, y0, y1 int) {
 }
 
 // mean is the pixel of a spoke; the ways to its neighbours decide on the detail of each sample.
-func (s *spoke) mean(r *Runner, right, down *spoke) uint32 {
+func (s *spoke) mean(r *shader.Runner, right, down *spoke) uint32 {
 	if s.n == 0 {
 		return 0
 	}
-	if r.void {
-		return black
+	if r.Void {
+		return shader.Black
 	}
 	var rg, ba uint64
-	first, end := steps(s.n, reach(r.src))
+	first, end := steps(s.n, reach(r.Src))
 	for i := first; i < end; i++ {
 		ux, vx := right.at(i)
 		uy, vy := down.at(i)
 		u, v := s.at(i)
-		a, b := r.sampler.At(u, v, r.sampler.Detail(ux, vx, uy, vy))
+		a, b := r.Sampler.At(u, v, r.Sampler.Detail(ux, vx, uy, vy))
 		rg += (a + 1<<7 + 1<<39) >> 8 & lowLanes
 		ba += (b + 1<<7 + 1<<39) >> 8 & lowLanes
 	}

@@ -1,11 +1,15 @@
 //go:build goexperiment.simd && amd64
 
-package shader
+package grade
 
-import "simd/archsimd"
+import (
+	"simd/archsimd"
+
+	"olive-distributed/daemon/render/shader"
+)
 
 // octets does the first pixels of Correction.rows, four at a time, and returns how many.
-func (k *Correction) octets(dst, src []uint32) int {
+func (k *Correction) octets(vectors bool, dst, src []uint32) int {
 	if !vectors {
 		return 0
 	}
@@ -17,7 +21,7 @@ func (k *Correction) octets(dst, src []uint32) int {
 	// The class of a pixel goes into all its lanes; bytes of levels go together.
 	spread := archsimd.LoadInt8x32(&[32]int8{6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15, 6, 7, 6, 7, 6, 7, 6, 7, 14, 15, 14, 15, 14, 15, 14, 15})
 	pack := archsimd.LoadInt8x32(&[32]int8{0, 2, 4, 6, 8, 10, 12, 14, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, -1, 0, 2, 4, 6, 8, 10, 12, 14})
-	mask, dark, light, opaque := c(classMask), c(allDark), c(allLight), archsimd.BroadcastUint32x4(black)
+	mask, dark, light, opaque := c(classMask), c(allDark), c(allLight), archsimd.BroadcastUint32x4(shader.Black)
 	one := k.one
 	for i := 0; i < n; i += 4 {
 		p := src[i : i+4 : i+4]

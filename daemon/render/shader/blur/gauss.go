@@ -1,8 +1,10 @@
-package shader
+package blur
+
+import "olive-distributed/daemon/render/shader"
 
 // filter takes samples between texels as sums of two neighbours. Those of one pixel lie two
 // texels apart, so every other pixel shares a row of sums, which is correlated with the weights.
-func (k *GaussianBlur) filter(w *work, dst, src []uint32) {
+func (k *Gaussian) filter(w *shader.Work, dst, src []uint32) {
 	for first := range min(2, len(dst)) {
 		k.half(w, dst, src, first)
 	}
@@ -10,7 +12,7 @@ func (k *GaussianBlur) filter(w *work, dst, src []uint32) {
 
 // half computes the pixels first, first+2, ... of a line. Pixel first+2m is the sum over j of
 // weights[j] times the sum of the texels s(m+j) and s(m+j)+1, where s(z) = first-n+2z.
-func (k *GaussianBlur) half(w *work, dst, src []uint32, first int) {
+func (k *Gaussian) half(w *shader.Work, dst, src []uint32, first int) {
 	count := (len(dst) - first + 1) / 2
 	lo := max(0, (k.n-first)/2)                      // first z with a texel in the picture
 	hi := min(count+k.n-2, (len(src)-1-first+k.n)/2) // last one
@@ -19,28 +21,28 @@ func (k *GaussianBlur) half(w *work, dst, src []uint32, first int) {
 	if wide {
 		length = hi - lo + 1
 	}
-	for c := range w.lanes {
-		w.lanes[c], w.sum[c] = grow(w.lanes[c], length), grow(w.sum[c], count)
+	for c := range w.Lanes {
+		w.Lanes[c], w.Sum[c] = shader.Grow(w.Lanes[c], length), shader.Grow(w.Sum[c], count)
 	}
 	if !wide {
-		for c := range w.lanes {
-			clear(w.lanes[c][:lo])
-			clear(w.lanes[c][hi+1:])
+		for c := range w.Lanes {
+			clear(w.Lanes[c][:lo])
+			clear(w.Lanes[c][hi+1:])
 		}
-		pairs(w.lanes[0][lo:hi+1], w.lanes[1][lo:hi+1], src, first-k.n+2*lo)
-		correlate(w.sum[0], w.lanes[0], k.weights)
-		correlate(w.sum[1], w.lanes[1], k.weights)
+		pairs(w.Lanes[0][lo:hi+1], w.Lanes[1][lo:hi+1], src, first-k.n+2*lo)
+		correlate(w.Sum[0], w.Lanes[0], k.weights)
+		correlate(w.Sum[1], w.Lanes[1], k.weights)
 		for m := range count {
-			dst[first+2*m] = settle(w.sum[0][m], w.sum[1][m])
+			dst[first+2*m] = settle(w.Sum[0][m], w.Sum[1][m])
 		}
 		return
 	}
 	// The roles change: the texels are few and the weights go past them, from the last pixel on.
-	pairs(w.lanes[0], w.lanes[1], src, first-k.n+2*lo)
-	correlate(w.sum[0], k.weights[lo-count+1:], w.lanes[0])
-	correlate(w.sum[1], k.weights[lo-count+1:], w.lanes[1])
+	pairs(w.Lanes[0], w.Lanes[1], src, first-k.n+2*lo)
+	correlate(w.Sum[0], k.weights[lo-count+1:], w.Lanes[0])
+	correlate(w.Sum[1], k.weights[lo-count+1:], w.Lanes[1])
 	for m := range count {
-		dst[first+2*m] = settle(w.sum[0][count-1-m], w.sum[1][count-1-m])
+		dst[first+2*m] = settle(w.Sum[0][count-1-m], w.Sum[1][count-1-m])
 	}
 }
 

@@ -1,6 +1,6 @@
 //go:build goexperiment.simd && amd64
 
-package shader
+package stylize
 
 import "simd/archsimd"
 
@@ -8,7 +8,7 @@ import "simd/archsimd"
 // of the plain loops behind them, so that all bytes are the same; they return how many they did.
 
 // blendWindows is blend.
-func blendWindows(out, upper, lower []uint32, f uint32) int {
+func blendWindows(vectors bool, out, upper, lower []uint32, f uint32) int {
 	if !vectors {
 		return 0
 	}
@@ -43,7 +43,7 @@ func place(at int64, whole, fraction archsimd.Uint32x8) (texel, rest archsimd.Ui
 }
 
 // addWindows is ray.add.
-func addWindows(light []float32, row []uint32, at int64, step uint32, weight float32) int {
+func addWindows(vectors bool, light []float32, row []uint32, at int64, step uint32, weight float32) int {
 	if !vectors {
 		return 0
 	}
@@ -70,7 +70,7 @@ func addWindows(light []float32, row []uint32, at int64, step uint32, weight flo
 }
 
 // addNearestWindows is ray.addNearest.
-func addNearestWindows(light, row []float32, at int64, step uint32, weight float32) int {
+func addNearestWindows(vectors bool, light, row []float32, at int64, step uint32, weight float32) int {
 	if !vectors {
 		return 0
 	}

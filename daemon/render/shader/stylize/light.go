@@ -1,6 +1,9 @@
-package shader
+package stylize
 
-import "olive-distributed/daemon/render/raster"
+import (
+	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/glsl"
+)
 
 // Light is Olive's Volumetric Light (7.8): rays from the dark parts of the picture, away from its
 // middle. Amount is the number of samples.
@@ -30,33 +33,35 @@ const farRays = 80
 // full is the value 1 of a channel in the lanes of a bilinear sample.
 const full = 255 * 65536
 
-func (k *Light) run(r *Runner) {
+// Fill implements [shader.Kernel].
+func (k *Light) Fill(r *shader.Runner) {
 	k.rays = k.rays[:0]
 	factor := float64(shrink)
-	for i := range ceil(k.Amount, maxRays) {
+	for i := range glsl.Ceil(k.Amount, maxRays) {
 		factor *= shrink
-		w := exp(-0.08*float64(i)) / (full * full)
+		w := glsl.Exp(-0.08*float64(i)) / (full * full)
 		k.rays = append(k.rays, ray{factor, float32(w)})
 	}
-	r.sample(false)
+	r.Sample(false)
 	if len(k.rays) > farRays {
-		k.glows = grow(k.glows, len(r.src.Pix)+window)
-		r.each((*glow)(k))
+		k.glows = shader.Grow(k.glows, len(r.Src.Pix)+window)
+		r.Each((*glow)(k))
 	}
-	r.each(k)
-	r.dst.Opaque = r.src.Opaque
+	r.Each(k)
+	r.Dst.Opaque = r.Src.Opaque
 }
 
-func (k *Light) rows(r *Runner, w *work, y0, y1 int) {
-	w.light = grow(w.light, r.dst.W)
-	w.pixels = grow(w.pixels, r.dst.W+1+window)
+// Rows implements [shader.Rower].
+func (k *Light) Rows(r *shader.Runner, w *shader.Work, y0, y1 int) {
+	w.Light = shader.Grow(w.Light, r.Dst.W)
+	w.Pixels = shader.Grow(w.Pixels, r.Dst.W+1+window)
 	for y := y0; y < y1; y++ {
-		clear(w.light)
+		clear(w.Light)
 		for i := range k.rays {
 			if i < farRays {
 				k.rays[i].add(r, w, y)
 			} else {
-				k.rays[i].addNearest(w.light, k.glows, r.src.H, y)
+				k.rays[i].addNearest(r, w.Light, k.glows, y)
 			}
 		}
 		k.mix(r, w, y)
@@ -68,11 +73,11 @@ func (k *Light) rows(r *Runner, w *work, y0, y1 int) {
 const window = 8
 
 // add adds one sample of each pixel of line y to w.light.
-func (a *ray) add(r *Runner, w *work, y int) {
-	row, light := w.pixels, w.light
-	at, step := a.start(r.src.W, 0), uint32(a.factor*(1<<32))
-	blend(row, r.src, a.start(r.src.H, y), int(at>>32))
-	n := addWindows(light, row, at, step, a.weight)
+func (a *ray) add(r *shader.Runner, w *shader.Work, y int) {
+	row, light := w.Pixels, w.Light
+	at, step := a.start(r.Src.W, 0), uint32(a.factor*(1<<32))
+	blend(r, row, a.start(r.Src.H, y), int(at>>32))
+	n := addWindows(r.Vectors, light, row, at, step, a.weight)
 	at += int64(n) * int64(step)
 	for i := n; i < len(light); i++ {
 		j, f := int(at>>32), float32(at>>24&255)
@@ -87,7 +92,7 @@ func (a *ray) add(r *Runner, w *work, y int) {
 // radiance is what a sample of red and green, whole numbers up to full, adds to a ray, before its
 // weight.
 func radiance(red, green float32) float32 {
-	d := full/2 - sqrt(float32(red*red)+float32(green*green))
+	d := full/2 - glsl.Sqrt(float32(red*red)+float32(green*green))
 	if !(d > 0) {
 		return 0
 	}
@@ -97,21 +102,22 @@ func radiance(red, green float32) float32 {
 // glow fills the glows.
 type glow Light
 
-func (k *glow) rows(r *Runner, _ *work, y0, y1 int) {
+// Rows implements [shader.Rower].
+func (k *glow) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
-		glows := k.glows[y*r.src.W:]
-		for i, p := range r.src.Row(y) {
+		glows := k.glows[y*r.Src.W:]
+		for i, p := range r.Src.Row(y) {
 			glows[i] = radiance(float32(p&255)*65536, float32(p>>8&255)*65536)
 		}
 	}
 }
 
 // addNearest is add with the texels nearest to the samples.
-func (a *ray) addNearest(light, glows []float32, h, y int) {
+func (a *ray) addNearest(r *shader.Runner, light, glows []float32, y int) {
 	const half = 1 << 31
 	at, step := a.start(len(light), 0)+half, uint32(a.factor*(1<<32))
-	row := glows[int((a.start(h, y)+half)>>32)*len(light):]
-	n := addNearestWindows(light, row, at, step, a.weight)
+	row := glows[int((a.start(r.Src.H, y)+half)>>32)*len(light):]
+	n := addNearestWindows(r.Vectors, light, row, at, step, a.weight)
 	at += int64(n) * int64(step)
 	for i := n; i < len(light); i++ {
 		light[i] += float32(row[at>>32] * a.weight)
@@ -128,12 +134,12 @@ func (a *ray) start(n, i int) int64 {
 
 // blend fills row with red and green, 16 bits each and scaled by 256, at the height at, from texel
 // x on as far as a line that is shrunk around its middle goes.
-func blend(row []uint32, src *raster.Texture, at int64, x int) {
+func blend(r *shader.Runner, row []uint32, at int64, x int) {
 	y, f := int(at>>32), uint32(at>>24&255)
-	upper, lower := src.Row(min(y, src.H-1)), src.Row(min(y+1, src.H-1))
-	end := min(src.W-x+1, src.W)
+	upper, lower := r.Src.Row(min(y, r.Src.H-1)), r.Src.Row(min(y+1, r.Src.H-1))
+	end := min(r.Src.W-x+1, r.Src.W)
 	upper, lower, out := upper[x:end], lower[x:end], row[x:end]
-	n := blendWindows(out, upper, lower, f)
+	n := blendWindows(r.Vectors, out, upper, lower, f)
 	for i := n; i < len(out); i++ {
 		out[i] = paired(upper[i])*(256-f) + paired(lower[i])*f
 	}
@@ -144,17 +150,17 @@ func blend(row []uint32, src *raster.Texture, at int64, x int) {
 func paired(p uint32) uint32 { return p&0xff | p&0xff00<<8 }
 
 // mix writes line y: the first sample squared, and the light.
-func (k *Light) mix(r *Runner, w *work, y int) {
+func (k *Light) mix(r *shader.Runner, w *shader.Work, y int) {
 	first := ray{factor: shrink}
-	across, down := first.start(r.src.W, 0), first.start(r.src.H, y)
-	v := (float32(down>>24) + 128) / 256 / float32(r.src.H)
-	dst := r.dst.Row(y)
-	for i, p := range r.src.Row(y) {
-		u := (float32(across>>24) + 128) / 256 / float32(r.src.W)
+	across, down := first.start(r.Src.W, 0), first.start(r.Src.H, y)
+	v := (float32(down>>24) + 128) / 256 / float32(r.Src.H)
+	dst := r.Dst.Row(y)
+	for i, p := range r.Src.Row(y) {
+		u := (float32(across>>24) + 128) / 256 / float32(r.Src.W)
 		across += int64(first.factor * (1 << 32))
-		rg, ba := r.sampler.At(u, v, 0)
-		z := w.light[i]
-		dst[i] = rgb(squared(rg)+z, squared(rg>>32)+z, squared(ba)+z) | p&black
+		rg, ba := r.Sampler.At(u, v, 0)
+		z := w.Light[i]
+		dst[i] = glsl.RGB(squared(rg)+z, squared(rg>>32)+z, squared(ba)+z) | p&shader.Black
 	}
 }
 

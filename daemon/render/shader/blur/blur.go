@@ -1,74 +1,80 @@
-package shader
+// Package blur has the kernels of Olive's "Blur" category (effects notes 3), which run on a
+// [shader.Runner]. A blur is a mean of samples in whole numbers, so that the order of the sums does
+// not show. Nothing fails, and the work is bounded by the picture, however wide a blur is.
+package blur
 
 import (
 	"math/bits"
 
 	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/glsl"
 )
 
 // A filter computes a line of pixels, or a column, from another of the same length.
 type filter interface {
-	filter(w *work, dst, src []uint32)
+	filter(w *shader.Work, dst, src []uint32)
 }
 
-// separate runs f along the lines and then, on the result in 8 bits, along the columns, either
-// only where asked for (3.1).
-func (r *Runner) separate(f filter, horizontal, vertical bool) {
-	if r.void || !horizontal && !vertical {
-		r.copy()
-		return
-	}
-	r.filtering = filtering{filter: f, from: &r.src.Image, to: &r.dst.Image}
-	defer func() { r.filtering = filtering{} }()
-	if horizontal && vertical {
-		r.mid.Resize(r.dst.W, r.dst.H)
-		r.filtering.to = &r.mid.Image
-	}
-	if horizontal {
-		r.spread((*across)(&r.filtering), r.dst.H)
-		r.filtering.from, r.filtering.to = r.filtering.to, &r.dst.Image
-	}
-	if vertical {
-		r.spread((*down)(&r.filtering), r.dst.W)
-	}
-}
-
-// filtering is one pass of a filter.
-type filtering struct {
+// passes is what a blur along both axes does: one pass of a filter at a time.
+type passes struct {
 	filter
 	from, to *raster.Image
 }
 
-type across filtering
+// separate runs f along the lines and then, on the result in 8 bits, along the columns, either
+// only where asked for (3.1).
+func (p *passes) separate(r *shader.Runner, f filter, horizontal, vertical bool) {
+	if r.Void || !horizontal && !vertical {
+		r.Copy()
+		return
+	}
+	*p = passes{filter: f, from: &r.Src.Image, to: &r.Dst.Image}
+	defer func() { *p = passes{} }()
+	if horizontal && vertical {
+		r.Between.Resize(r.Dst.W, r.Dst.H)
+		p.to = &r.Between.Image
+	}
+	if horizontal {
+		r.Spread((*across)(p), r.Dst.H)
+		p.from, p.to = p.to, &r.Dst.Image
+	}
+	if vertical {
+		r.Spread((*down)(p), r.Dst.W)
+	}
+}
 
-func (p *across) rows(_ *Runner, w *work, y0, y1 int) {
+type across passes
+
+// Rows implements [shader.Rower].
+func (p *across) Rows(_ *shader.Runner, w *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
 		p.filter.filter(w, p.to.Row(y), p.from.Row(y))
 	}
 }
 
-type down filtering
+type down passes
 
-// rows does the columns [x0, x1). They are turned into lines in w.pixels, which keeps the memory
+// Rows does the columns [x0, x1). They are turned into lines in w.Pixels, which keeps the memory
 // that the filter touches small and in order.
-func (p *down) rows(_ *Runner, w *work, x0, x1 int) {
+func (p *down) Rows(_ *shader.Runner, w *shader.Work, x0, x1 int) {
 	n, h := x1-x0, p.from.H
-	w.pixels = grow(w.pixels, (n+1)*h)
-	out := w.pixels[n*h:]
+	w.Pixels = shader.Grow(w.Pixels, (n+1)*h)
+	out := w.Pixels[n*h:]
 	for y := range h {
 		for i, c := range p.from.Row(y)[x0:x1] {
-			w.pixels[i*h+y] = c
+			w.Pixels[i*h+y] = c
 		}
 	}
 	for i := range n {
-		column := w.pixels[i*h : (i+1)*h]
+		column := w.Pixels[i*h : (i+1)*h]
 		p.filter.filter(w, out, column)
 		copy(column, out)
 	}
 	for y := range h {
 		row := p.to.Row(y)[x0:x1]
 		for i := range row {
-			row[i] = w.pixels[i*h+y]
+			row[i] = w.Pixels[i*h+y]
 		}
 	}
 }
@@ -94,23 +100,25 @@ func (d *divider) pixel(rg, ba uint64) uint32 {
 	return d.round(rg&0xffffffff) | d.round(rg>>32)<<8 | d.round(ba&0xffffffff)<<16 | d.round(ba>>32)<<24
 }
 
-// BoxBlur is the mean of 2 Radius texels on each axis, which lie half a texel to the left of and
+// Box is the mean of 2 Radius texels on each axis, which lie half a texel to the left of and
 // above the pixel (3.1). Olive rounds the radius up.
-type BoxBlur struct {
+type Box struct {
 	Radius               float32
 	Horizontal, Vertical bool
 
-	n   int
-	div divider
+	n      int
+	div    divider
+	passes passes
 }
 
-func (k *BoxBlur) run(r *Runner) {
-	k.n = ceil(k.Radius, 1<<30)
+// Fill implements [shader.Kernel].
+func (k *Box) Fill(r *shader.Runner) {
+	k.n = glsl.Ceil(k.Radius, 1<<30)
 	k.div = divideBy(2 * uint64(max(k.n, 1)))
-	r.separate(k, k.Horizontal && k.n > 0, k.Vertical && k.n > 0)
+	k.passes.separate(r, k, k.Horizontal && k.n > 0, k.Vertical && k.n > 0)
 }
 
-func (k *BoxBlur) filter(_ *work, dst, src []uint32) {
+func (k *Box) filter(_ *shader.Work, dst, src []uint32) {
 	var rg, ba uint64
 	for _, p := range src[:min(k.n, len(src))] {
 		rg, ba = rg+redGreen(p), ba+blueAlpha(p)
@@ -128,46 +136,48 @@ func (k *BoxBlur) filter(_ *work, dst, src []uint32) {
 	}
 }
 
-// GaussianBlur weighs samples between texels, which lie half a texel to the left of and above the
+// Gaussian weighs samples between texels, which lie half a texel to the left of and above the
 // pixel on the whole (3.2).
-type GaussianBlur struct {
+type Gaussian struct {
 	Sigma                float32
 	Horizontal, Vertical bool
 
 	n       int
 	made    float32
 	weights []uint64
+	passes  passes
 }
 
 // weightBits is the scale of the weights. With sums of two channels it leaves one bit of a lane.
 const weightBits = 22
 
-func (k *GaussianBlur) run(r *Runner) {
-	side := max(r.dst.W, r.dst.H)
+// Fill implements [shader.Kernel].
+func (k *Gaussian) Fill(r *shader.Runner) {
+	side := max(r.Dst.W, r.Dst.H)
 	// So wide a bell gives no pixel more than a quarter of a level.
 	const wide = 2048
-	k.n = ceil(3*k.Sigma, wide*(side+2))
+	k.n = glsl.Ceil(3*k.Sigma, wide*(side+2))
 	if k.n == wide*(side+2) {
-		r.dst.Clear(0, r.dst.H)
-		if r.void || !k.Horizontal && !k.Vertical {
-			r.copy()
+		r.Dst.Clear(0, r.Dst.H)
+		if r.Void || !k.Horizontal && !k.Vertical {
+			r.Copy()
 		}
 		return
 	}
 	if k.n > 0 && (k.made != k.Sigma || len(k.weights) != k.n) {
 		k.weigh()
 	}
-	r.separate(k, k.Horizontal && k.n > 0, k.Vertical && k.n > 0)
+	k.passes.separate(r, k, k.Horizontal && k.n > 0, k.Vertical && k.n > 0)
 }
 
 // weigh computes the weights at -n + 1/2, -n + 5/2, ... so that they add up to 1.
-func (k *GaussianBlur) weigh() {
+func (k *Gaussian) weigh() {
 	k.made = k.Sigma
-	k.weights = grow(k.weights, k.n)
+	k.weights = shader.Grow(k.weights, k.n)
 	sum := 0.
 	at := func(i int) float64 {
 		d := (float64(2*i-k.n) + 0.5) / float64(k.Sigma)
-		return exp(-d * d / 2)
+		return glsl.Exp(-d * d / 2)
 	}
 	for i := range k.weights {
 		sum += at(i)

@@ -1,4 +1,11 @@
-package shader
+// Package glsl has the arithmetic of the shading language as the reference renders have it: the
+// functions of GLSL, and bytes as numbers and back. Nothing fails; what GLSL leaves undefined has
+// some value.
+//
+// The same arguments give the same bits on every machine: that is why the products in sums are
+// converted explicitly, which keeps a compiler from fusing them, and why the functions of package
+// math that are not exact are not used.
+package glsl
 
 import (
 	"math"
@@ -6,18 +13,18 @@ import (
 	"olive-distributed/daemon/render/raster"
 )
 
-// unit is the value of a byte as shaders see it. The reference renders multiply; where halves are
+// Unit is the value of a byte as shaders see it. The reference renders multiply; where halves are
 // rounded, the last bit shows.
-var unit = func() (t [256]float32) {
+var Unit = func() (t [256]float32) {
 	for i := range t {
 		t[i] = float32(i) * (1. / 255)
 	}
 	return t
 }()
 
-// store rounds a channel to a byte as a picture stores it: clamped, and 0 for no number. Adding
+// Store rounds a channel to a byte as a picture stores it: clamped, and 0 for no number. Adding
 // 2^15 leaves eight bits of fraction; a tie goes to the even byte, as in the reference renders.
-func store(x float32) uint32 {
+func Store(x float32) uint32 {
 	if !(x > 0) {
 		return 0
 	}
@@ -27,10 +34,11 @@ func store(x float32) uint32 {
 	return math.Float32bits(float32(x*(255./256))+32768) & 255
 }
 
-func rgb(r, g, b float32) uint32 { return store(r) | store(g)<<8 | store(b)<<16 }
+// RGB is the opaque part of a pixel of three channels: its alpha is 0.
+func RGB(r, g, b float32) uint32 { return Store(r) | Store(g)<<8 | Store(b)<<16 }
 
-// clamp01 limits x to 0..1; no number becomes 0.
-func clamp01(x float32) float32 {
+// Clamp01 limits x to 0..1; no number becomes 0.
+func Clamp01(x float32) float32 {
 	if !(x > 0) {
 		return 0
 	}
@@ -40,8 +48,8 @@ func clamp01(x float32) float32 {
 	return x
 }
 
-// floor is exact for every float; beyond 2^23 there are no fractions.
-func floor(x float32) float32 {
+// Floor is exact for every float; beyond 2^23 there are no fractions.
+func Floor(x float32) float32 {
 	if !(x > -1<<23 && x < 1<<23) {
 		return x
 	}
@@ -52,11 +60,11 @@ func floor(x float32) float32 {
 	return t
 }
 
-// mod is the shaders' modulo, x - y floor(x/y).
-func mod(x, y float32) float32 { return x - float32(y*floor(x/y)) }
+// Mod is the shaders' modulo, x - y floor(x/y).
+func Mod(x, y float32) float32 { return x - float32(y*Floor(x/y)) }
 
-// whole converts to an integer between lo and hi; no number becomes lo.
-func whole(x float32, lo, hi int) int {
+// Whole converts to an integer between lo and hi; no number becomes lo.
+func Whole(x float32, lo, hi int) int {
 	if !(x > float32(lo)) {
 		return lo
 	}
@@ -66,35 +74,39 @@ func whole(x float32, lo, hi int) int {
 	return int(x)
 }
 
-// ceil rounds up to an integer between 0 and limit.
-func ceil(x float32, limit int) int {
-	n := whole(x, 0, limit)
+// Ceil rounds up to an integer between 0 and limit.
+func Ceil(x float32, limit int) int {
+	n := Whole(x, 0, limit)
 	if float32(n) < x && n < limit {
 		n++
 	}
 	return n
 }
 
-func sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
+// Sqrt is the square root.
+func Sqrt(x float32) float32 { return float32(math.Sqrt(float64(x))) }
 
-func abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
+// Abs is the amount of x.
+func Abs(x float32) float32 { return math.Float32frombits(math.Float32bits(x) &^ (1 << 31)) }
 
-func isNaN(x float32) bool { return x != x }
+// IsNaN says that x is no number.
+func IsNaN(x float32) bool { return x != x }
 
-var nan = float32(math.NaN())
+// NaN is no number.
+var NaN = float32(math.NaN())
 
-// maxTurns is of how many quarter turns sincos keeps the fraction.
-const maxTurns = 1 << 16
+// MaxTurns is of how many quarter turns sincos keeps the fraction.
+const MaxTurns = 1 << 16
 
-// sincos returns sine and cosine of an angle in radians, to single precision. An angle so large
+// Sincos returns sine and cosine of an angle in radians, to single precision. An angle so large
 // that it has lost its fraction counts as 0; one that is not finite has neither.
-func sincos(x float32) (sin, cos float32) {
-	if !(x > -maxTurns && x < maxTurns) {
+func Sincos(x float32) (sin, cos float32) {
+	if !(x > -MaxTurns && x < MaxTurns) {
 		s, c := raster.Sincos(float64(x))
 		return float32(s), float32(c)
 	}
 	t := float64(float64(x) * (2 / math.Pi))
-	n := int64(t+(maxTurns+0.5)) - maxTurns
+	n := int64(t+(MaxTurns+0.5)) - MaxTurns
 	r := float32(float64((t - float64(n)) * (math.Pi / 2)))
 	z := float32(r * r)
 	p := -1.9841270e-4 + float32(z*2.7557319e-6)
@@ -113,14 +125,14 @@ func sincos(x float32) (sin, cos float32) {
 	return sin, cos
 }
 
-// tan is correct to the last bit of single precision, but for one argument in a hundred million.
-func tan(x float32) float32 {
+// Tan is correct to the last bit of single precision, but for one argument in a hundred million.
+func Tan(x float32) float32 {
 	s, c := raster.Sincos(float64(x))
 	return float32(s / c)
 }
 
-// log2 is the logarithm of a positive, finite, normal number, to about 1e-13.
-func log2(x float64) float64 {
+// Log2 is the logarithm of a positive, finite, normal number, to about 1e-13.
+func Log2(x float64) float64 {
 	const one, fraction = 1023, 1<<52 - 1
 	bits := math.Float64bits(x)
 	e := int(bits>>52) - one
@@ -140,8 +152,8 @@ func log2(x float64) float64 {
 	return float64(e) + float64(float64(s*p)*(2/math.Ln2))
 }
 
-// exp2 is 2^x, to about 1e-13; 0 or infinite where that is out of range.
-func exp2(x float64) float64 {
+// Exp2 is 2^x, to about 1e-13; 0 or infinite where that is out of range.
+func Exp2(x float64) float64 {
 	if !(x > -1022) {
 		if x != x {
 			return x
@@ -167,11 +179,11 @@ func exp2(x float64) float64 {
 	return p * math.Float64frombits(uint64(int(n)+1023)<<52)
 }
 
-// pow is the shaders' power: no number for a negative base.
-func pow(x, y float32) float32 {
+// Pow is the shaders' power: no number for a negative base.
+func Pow(x, y float32) float32 {
 	switch {
-	case x < 0 || isNaN(x) || isNaN(y):
-		return nan
+	case x < 0 || IsNaN(x) || IsNaN(y):
+		return NaN
 	case y == 0 || x == 1:
 		return 1
 	case x == 0 && y < 0:
@@ -183,22 +195,22 @@ func pow(x, y float32) float32 {
 	case y == 1:
 		return x
 	}
-	return float32(exp2(float64(float64(y) * log2(float64(x)))))
+	return float32(Exp2(float64(float64(y) * Log2(float64(x)))))
 }
 
-// exp is e^x.
-func exp(x float64) float64 { return exp2(float64(x * math.Log2E)) }
+// Exp is e^x.
+func Exp(x float64) float64 { return Exp2(float64(x * math.Log2E)) }
 
-// asin is the arc sine of x, limited to -1..1, to about 1e-8.
-func asin(x float64) float64 {
+// Asin is the arc sine of x, limited to -1..1, to about 1e-8.
+func Asin(x float64) float64 {
 	switch {
 	case x < 0:
-		return -asin(-x)
+		return -Asin(-x)
 	case !(x <= 1):
 		x = 1
 	}
 	if x > 0.5 {
-		return math.Pi/2 - 2*asin(math.Sqrt((1-x)/2))
+		return math.Pi/2 - 2*Asin(math.Sqrt((1-x)/2))
 	}
 	z := float64(x * x)
 	p := 46189./5505024 + float64(z*(88179./12058624))

@@ -1,0 +1,5 @@
+//go:build !goexperiment.simd || !amd64
+
+package distort
+
+func (k *Swirl) octets(bool, *whirl, []float32, []float32, []float32) int { return 0 }
