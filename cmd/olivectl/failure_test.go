@@ -12,6 +12,8 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"olive-distributed/cmd/olivectl/exit"
 )
 
 // A session is a running olivectl with a folder for films and one for parts.
@@ -201,8 +203,8 @@ func TestFailures(t *testing.T) {
 		s := start(t, olivectl, project, t.TempDir(), t.TempDir())
 		s.until("an encoder", func() bool { return len(s.encoders()) > 0 })
 		_ = s.cmd.Process.Signal(os.Interrupt)
-		if code := s.wait(); code != exitInterrupted {
-			t.Errorf("exit code %d, want %d", code, exitInterrupted)
+		if code := s.wait(); code != exit.Interrupted {
+			t.Errorf("exit code %d, want %d", code, exit.Interrupted)
 		}
 		empty(t, s.films)
 		empty(t, s.scratch)
@@ -235,8 +237,8 @@ func TestFailures(t *testing.T) {
 			}
 			defer syscall.Unmount(small, syscall.MNT_DETACH)
 			s = start(t, olivectl, project, s.films, s.scratch)
-			if code := s.wait(); code != exitFailed {
-				t.Errorf("exit code %d, want %d", code, exitFailed)
+			if code := s.wait(); code != exit.Failed {
+				t.Errorf("exit code %d, want %d", code, exit.Failed)
 			}
 			if !strings.Contains(s.stderr.String(), "No space left on device") && !strings.Contains(s.stderr.String(), "no space left on device") {
 				t.Errorf("the error does not tell that the disk is full:\n%s", &s.stderr)
@@ -261,8 +263,8 @@ func TestFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := start(t, olivectl, other, t.TempDir(), t.TempDir())
-		if code := s.wait(); code != exitFailed && code != exitRefused {
-			t.Errorf("exit code %d, want %d or %d", code, exitFailed, exitRefused)
+		if code := s.wait(); code != exit.Failed && code != exit.Refused {
+			t.Errorf("exit code %d, want %d or %d", code, exit.Failed, exit.Refused)
 		}
 		if !strings.Contains(s.stderr.String(), "fast.mp4") {
 			t.Errorf("the error does not name the medium:\n%s", &s.stderr)
