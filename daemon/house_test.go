@@ -43,6 +43,7 @@ var mayImport = map[string][]string{
 	"packaging/manual":             {},
 	"packaging/rig":                {},
 	"packaging/testbus":            {},
+	"packaging/testdisk":           {},
 	"packaging/transcript":         {},
 	"daemon/door":                  {"daemon/farm", "daemon/master", "daemon/media/film", "daemon/ove", "daemon/pki", "daemon/render", "daemon/spool", "dbus", "dbus/access"},
 	"daemon/spool":                 {"daemon/spool/ready"},
