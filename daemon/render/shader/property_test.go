@@ -173,8 +173,8 @@ func TestAWideBlurEndsSmoothly(t *testing.T) {
 	}
 }
 
-// FuzzKernels feeds any parameters to any kernel, on pictures that are small but of any shape. The
-// work is bounded by the picture, so a run that takes long is a failure, too.
+// FuzzKernels feeds any parameters to any kernel, with vectors and without, on pictures that are small but of
+// any shape. The work is bounded by the picture, so a run that takes long is a failure, too.
 func FuzzKernels(f *testing.F) {
 	for i := range samples(1) {
 		f.Add(uint8(i), uint8(9), uint8(6), 1.0, 1.0, 1.0, uint8(1))
@@ -196,6 +196,10 @@ func FuzzKernels(f *testing.F) {
 		first := slices.Clone(out.Pix)
 		if r.Run(k, out, src); !slices.Equal(first, out.Pix) {
 			t.Errorf("%T gives two results", k)
+		}
+		r.Vectors = false
+		if r.Run(k, out, src); !slices.Equal(first, out.Pix) {
+			t.Errorf("%T: vectors give another picture than plain loops", k)
 		}
 		r.Run(k, out, nil)
 	})

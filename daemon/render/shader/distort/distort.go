@@ -54,8 +54,10 @@ func (k *Bulge) Fill(r *shader.Runner) {
 // Line implements [shader.Warper].
 func (k *Bulge) Line(r *shader.Runner, y int, u, v []float32) {
 	qy := 2*r.V[y] - 1 - k.oy
-	for i := range u {
-		qx := 2*r.U[i] - 1 - k.ox
+	us := r.U[:len(u)]
+	v = v[:len(u)]
+	for i := k.octets(r.Vectors, qy, u, v, us); i < len(u); i++ {
+		qx := 2*us[i] - 1 - k.ox
 		d := float32(qx*qx) + float32(qy*qy)
 		if d == 0 {
 			u[i], v[i] = (glsl.Pow(0, 1+k.power)+k.ox+1)*0.5, (k.oy+1)*0.5
@@ -134,12 +136,14 @@ func (k *Ripple) Fill(r *shader.Runner) {
 func (k *Ripple) Line(r *shader.Runner, y int, u, v []float32) {
 	py := 2*r.V[y] - k.cy
 	f := k.Frequency / 100
-	for i := range u {
-		px := 2*float32(r.U[i]*k.aspect) - k.cx
+	us := r.U[:len(u)]
+	v = v[:len(u)]
+	for i := k.octets(r.Vectors, py, f, u, v, us, r.V[y]); i < len(u); i++ {
+		px := 2*float32(us[i]*k.aspect) - k.cx
 		l := glsl.Sqrt(float32(px*px) + float32(py*py))
 		_, c := glsl.Sincos(f * (float32(12*l) - k.phase))
 		g := c * k.height / l
-		u[i], v[i] = r.U[i]+float32(px*g), r.V[y]+float32(py*g)
+		u[i], v[i] = us[i]+float32(px*g), r.V[y]+float32(py*g)
 	}
 }
 

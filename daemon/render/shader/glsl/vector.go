@@ -36,3 +36,53 @@ func Sincos8(x archsimd.Float32x8) (sin, cos archsimd.Float32x8) {
 	cos = s.Merge(c, odd).AsInt32x8().Xor(flip).AsFloat32x8()
 	return sin, cos
 }
+
+// A magic number above 2^52 has its integer in its low bits: adding it converts to an integer, and
+// subtracting it back.
+const (
+	magic     = 1 << 52
+	magicBits = 0x4330000000000000
+	bias      = 1023 // of the exponent
+)
+
+// Log2x4 is [Log2] for four numbers.
+func Log2x4(x archsimd.Float64x4) archsimd.Float64x4 {
+	f, bit := archsimd.BroadcastFloat64x4, archsimd.BroadcastUint64x4
+	one := f(1)
+	bits := x.AsUint64x4()
+	e := bits.ShiftAllRight(52).Or(bit(magicBits)).AsFloat64x4().Sub(f(magic + bias))
+	m := bits.And(bit(1<<52 - 1)).Or(bit(bias << 52)).AsFloat64x4()
+	large := m.Greater(f(math.Sqrt2))
+	m = m.Mul(f(0.5)).Merge(m, large)
+	e = e.Add(one).Merge(e, large)
+	s := m.Sub(one).Div(m.Add(one))
+	z := s.Mul(s)
+	p := f(1. / 13).Add(z.Mul(f(1. / 15)))
+	p = f(1. / 11).Add(z.Mul(p))
+	p = f(1. / 9).Add(z.Mul(p))
+	p = f(1. / 7).Add(z.Mul(p))
+	p = f(1. / 5).Add(z.Mul(p))
+	p = f(1. / 3).Add(z.Mul(p))
+	p = one.Add(z.Mul(p))
+	return e.Add(s.Mul(p).Mul(f(2 / math.Ln2)))
+}
+
+// Exp2x4 is [Exp2] for four numbers between -1022 and 1023.
+func Exp2x4(x archsimd.Float64x4) archsimd.Float64x4 {
+	f := archsimd.BroadcastFloat64x4
+	one := f(1)
+	n := x.Add(f(0.5)).Floor()
+	r := x.Sub(n).Mul(f(math.Ln2))
+	p := f(1. / 3628800).Add(r.Mul(f(1. / 39916800).Add(r.Mul(f(1. / 479001600)))))
+	p = f(1. / 362880).Add(r.Mul(p))
+	p = f(1. / 40320).Add(r.Mul(p))
+	p = f(1. / 5040).Add(r.Mul(p))
+	p = f(1. / 720).Add(r.Mul(p))
+	p = f(1. / 120).Add(r.Mul(p))
+	p = f(1. / 24).Add(r.Mul(p))
+	p = f(1. / 6).Add(r.Mul(p))
+	p = f(0.5).Add(r.Mul(p))
+	p = one.Add(r.Mul(p))
+	p = one.Add(r.Mul(p))
+	return p.Mul(n.Add(f(magic + bias)).AsUint64x4().ShiftAllLeft(52).AsFloat64x4())
+}
