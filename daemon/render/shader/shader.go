@@ -55,6 +55,9 @@ type Work struct {
 	Sum    [2][]uint64
 	Sums   [3][]int32
 	Light  []float32
+	Counts []int
+
+	Sharp, Shrunk raster.Scattered // samples that wait, by their level of detail
 }
 
 // NewRunner returns a runner on pool.

@@ -151,39 +151,68 @@ func (s *spoke) at(i int) (u, v float32) {
 	return s.u + float32(f*s.du), s.v + float32(f*s.dv)
 }
 
-// Rows implements [shader.Rower].
-func (k *Radial) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
+// Rows implements [shader.Rower]. The samples of two lines are taken in any order.
+func (k *Radial) Rows(r *shader.Runner, w *shader.Work, y0, y1 int) {
+	width := r.Dst.W
+	for c := range w.Lanes {
+		w.Lanes[c] = shader.Grow(w.Lanes[c], 2*width)
+	}
+	w.Counts = shader.Grow(w.Counts, 2*width)
 	for y := y0; y < y1; y += 2 {
-		for x := 0; x < r.Dst.W; x += 2 {
+		clear(w.Lanes[0])
+		clear(w.Lanes[1])
+		for x := 0; x < width; x += 2 {
 			block := [4]spoke{k.spoke(r, x, y), k.spoke(r, x+1, y), k.spoke(r, x, y+1), k.spoke(r, x+1, y+1)}
 			right, down := block[0].to(&block[1]), block[0].to(&block[2])
 			for i := range block {
-				if x, y := x+i&1, y+i>>1; x < r.Dst.W && y < y1 {
-					r.Dst.Row(y)[x] = block[i].mean(r, &right, &down)
+				if column, line := x+i&1, i>>1; column < width && y+line < y1 {
+					w.Counts[line*width+column] = block[i].n
+					block[i].take(r, w, &right, &down, line*width+column)
 				}
 			}
+		}
+		for _, p := range []*raster.Scattered{&w.Sharp, &w.Shrunk} {
+			r.Sampler.Sum(p, w.Lanes[0], w.Lanes[1])
+		}
+		for line := range min(2, y1-y) {
+			k.means(r, w, r.Dst.Row(y+line), line*width)
 		}
 	}
 }
 
-// mean is the pixel of a spoke; the ways to its neighbours decide on the detail of each sample.
-func (s *spoke) mean(r *shader.Runner, right, down *spoke) uint32 {
-	if s.n == 0 {
-		return 0
-	}
+// take has the samples of a spoke wait for their sum; the ways to its neighbours decide on the detail of
+// each.
+func (s *spoke) take(r *shader.Runner, w *shader.Work, right, down *spoke, sum int) {
 	if r.Void {
-		return shader.Black
+		return
 	}
-	var rg, ba uint64
 	first, end := steps(s.n, reach(r.Src))
 	for i := first; i < end; i++ {
 		ux, vx := right.at(i)
 		uy, vy := down.at(i)
 		u, v := s.at(i)
-		a, b := r.Sampler.At(u, v, r.Sampler.Detail(ux, vx, uy, vy))
-		rg += (a + 1<<7 + 1<<39) >> 8 & lowLanes
-		ba += (b + 1<<7 + 1<<39) >> 8 & lowLanes
+		d := r.Sampler.Detail(ux, vx, uy, vy)
+		waiting := &w.Sharp
+		if d != 0 {
+			waiting = &w.Shrunk
+		}
+		if waiting.Add(u, v, d, sum) {
+			r.Sampler.Sum(waiting, w.Lanes[0], w.Lanes[1])
+		}
 	}
-	div := divideBy(uint64(s.n) << 8)
-	return div.pixel(rg, ba)
+}
+
+// means makes the pixels of a line of its sums, the first of which is given.
+func (k *Radial) means(r *shader.Runner, w *shader.Work, dst []uint32, first int) {
+	for i := range dst {
+		switch n := w.Counts[first+i]; {
+		case n == 0:
+			dst[i] = 0
+		case r.Void:
+			dst[i] = shader.Black
+		default:
+			div := divideBy(uint64(n) << 8)
+			dst[i] = div.pixel(w.Lanes[0][first+i], w.Lanes[1][first+i])
+		}
+	}
 }
