@@ -4,6 +4,7 @@ import (
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
 	"olive-distributed/daemon/render/shader/glsl"
+	"olive-distributed/daemon/render/trig"
 )
 
 // Directional is the mean of Length samples along a line through the pixel (3.3). Angle is in
@@ -21,7 +22,7 @@ func (k *Directional) Fill(r *shader.Runner) {
 
 // angle returns cosine and sine of an angle in degrees.
 func angle(degrees float32) (cos, sin float32) {
-	s, c := raster.Sincos(float64(degrees) * (pi / 180))
+	s, c := trig.Sincos(float64(degrees) * (pi / 180))
 	return float32(c), float32(s)
 }
 

@@ -10,7 +10,7 @@ package glsl
 import (
 	"math"
 
-	"olive-distributed/daemon/render/raster"
+	"olive-distributed/daemon/render/trig"
 )
 
 // Unit is the value of a byte as shaders see it. The reference renders multiply; where halves are
@@ -102,7 +102,7 @@ const MaxTurns = 1 << 16
 // that it has lost its fraction counts as 0; one that is not finite has neither.
 func Sincos(x float32) (sin, cos float32) {
 	if !(x > -MaxTurns && x < MaxTurns) {
-		s, c := raster.Sincos(float64(x))
+		s, c := trig.Sincos(float64(x))
 		return float32(s), float32(c)
 	}
 	t := float64(float64(x) * (2 / math.Pi))
@@ -127,7 +127,7 @@ func Sincos(x float32) (sin, cos float32) {
 
 // Tan is correct to the last bit of single precision, but for one argument in a hundred million.
 func Tan(x float32) float32 {
-	s, c := raster.Sincos(float64(x))
+	s, c := trig.Sincos(float64(x))
 	return float32(s / c)
 }
 

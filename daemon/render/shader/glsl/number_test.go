@@ -4,8 +4,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"testing"
-
-	"olive-distributed/daemon/render/raster"
 )
 
 func TestTheFunctionsOfMathToSinglePrecision(t *testing.T) {
@@ -21,9 +19,6 @@ func TestTheFunctionsOfMathToSinglePrecision(t *testing.T) {
 		s, c := Sincos(x)
 		near("sine", float64(s), math.Sin(float64(x)), 2e-7)
 		near("cosine", float64(c), math.Cos(float64(x)), 2e-7)
-		s64, c64 := raster.Sincos(float64(x))
-		near("sine in double precision", s64, math.Sin(float64(x)), 2e-11)
-		near("cosine in double precision", c64, math.Cos(float64(x)), 2e-11)
 		near("arc sine", Asin(float64(s)), math.Asin(float64(s)), 1e-7)
 		near("base 2 logarithm", Log2(math.Abs(float64(x))), math.Log2(math.Abs(float64(x))), 1e-12)
 		e := r.NormFloat64() * 50

@@ -97,14 +97,14 @@ func (k *Noise) Fill(r *shader.Runner) {
 // Rows implements [shader.Rower].
 func (k *Noise) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	for y := y0; y < y1; y++ {
-		dst, v := r.Dst.Row(y), r.V[y]
-		for i, p := range r.Src.Row(y) {
-			u := r.U[i]
+		dst, src, v := r.Dst.Row(y), r.Src.Row(y), r.V[y]
+		for i := k.octets(r.Vectors, dst, src, r.U, v); i < len(src); i++ {
+			p, u := src[i], r.U[i]
 			var n [3]float32
 			if k.Color {
-				n = [3]float32{k.noise(u, v, 42069), k.noise(u, v, 69220), k.noise(u, v, 1337)}
+				n = [3]float32{k.noise(u, v, seeds[0]), k.noise(u, v, seeds[1]), k.noise(u, v, seeds[2])}
 			} else {
-				one := k.noise(u, v, 69420)
+				one := k.noise(u, v, greySeed)
 				n = [3]float32{one, one, one}
 			}
 			if k.Blend {
@@ -117,9 +117,21 @@ func (k *Noise) Rows(r *shader.Runner, _ *shader.Work, y0, y1 int) {
 	}
 }
 
+// seeds are those of red, green and blue.
+var seeds = [3]float32{42069, 69220, 1337}
+
+// greySeed is that of all channels alike.
+const greySeed = 69420
+
+// Constants of the noise, as Olive has them.
+const (
+	phi  = float32(0.161803398874989484820459)
+	pi   = float32(0.314159265358979323846264)
+	root = float32(14142.1356237309504880169)
+)
+
 // noise is a value in [0, Amount%): the digits of a tangent that single precision leaves.
 func (k *Noise) noise(u, v, seed float32) float32 {
-	const phi, pi, root = float32(0.161803398874989484820459), float32(0.314159265358979323846264), float32(14142.1356237309504880169)
 	f := k.Time + seed + phi
 	x, y := float32(u*f)-phi, float32(v*f)-pi
 	n := float32(glsl.Tan(glsl.Sqrt(float32(x*x)+float32(y*y))) * root)

@@ -1,4 +1,6 @@
-package raster
+// Package trig has sine and cosine with the same bits on every machine, which package math does not
+// promise: all pictures depend on them. Nothing fails.
+package trig
 
 import "math"
 
@@ -8,11 +10,13 @@ const (
 	halfPiLo = 0x1.0b4611a626331p-34
 )
 
-// Sincos returns sine and cosine of an angle in radians, to about 1e-12, with the same bits on
-// every machine, which package math does not promise. An angle so large that little of its
-// fraction is left counts as 0; one that is not finite has neither.
+// TooLarge is from where on angles count as 0.
+const TooLarge = 1 << 30
+
+// Sincos returns sine and cosine of an angle in radians, to about 1e-12. An angle of [TooLarge] or more,
+// which has little of its fraction left, counts as 0; one that is not finite has neither.
 func Sincos(x float64) (sin, cos float64) {
-	if !(x > -1<<30 && x < 1<<30) {
+	if !(x > -TooLarge && x < TooLarge) {
 		if x-x != 0 {
 			return math.NaN(), math.NaN()
 		}
