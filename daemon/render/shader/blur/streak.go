@@ -52,7 +52,7 @@ func (k *Directional) Rows(r *shader.Runner, w *shader.Work, y0, y1 int) {
 		for i := first; i < end; i++ {
 			d := float32(2*i-n) + 0.5
 			t := shader.TapAt(d*cos, d*sin, r.Src.W, r.Src.H)
-			add(&t, w.Lanes[0], w.Lanes[1], r.Src, y)
+			add(r, &t, w.Lanes[0], w.Lanes[1], y)
 		}
 		for i := range r.Dst.W {
 			r.Dst.Row(y)[i] = div.pixel(w.Lanes[0][i], w.Lanes[1][i])
@@ -60,42 +60,69 @@ func (k *Directional) Rows(r *shader.Runner, w *shader.Work, y0, y1 int) {
 	}
 }
 
-// add adds the samples at t of line y, scaled by 256.
-func add(t *shader.Tap, rg, ba []uint64, src *raster.Texture, y int) {
+// A streak is one sample of each pixel of a line, scaled by 256.
+type streak struct {
+	vectors bool
+	x       int       // from the pixel to the left texel
+	fx      uint64    // share of the right one, in 1/256
+	fy      [2]uint64 // shares of the two lines
+}
+
+// add adds the samples at t of line y.
+func add(r *shader.Runner, t *shader.Tap, rg, ba []uint64, y int) {
+	src := r.Src
 	above, below := y+t.Y >= 0 && y+t.Y < src.H, y+t.Y+1 >= 0 && y+t.Y+1 < src.H
 	if !above && !below {
 		return
 	}
 	// A line outside has no weight, and the other one stands in for it.
-	fy, upper, lower := [2]uint64{256 - uint64(t.FY), uint64(t.FY)}, []uint32(nil), []uint32(nil)
+	s := streak{vectors: r.Vectors, x: t.X, fx: uint64(t.FX), fy: [2]uint64{256 - uint64(t.FY), uint64(t.FY)}}
+	var upper, lower []uint32
 	if above {
 		upper = src.Row(y + t.Y)
 		lower = upper
 	} else {
-		fy[0] = 0
+		s.fy[0] = 0
 	}
 	if below {
 		lower = src.Row(y + t.Y + 1)
 	} else {
-		fy[1] = 0
+		s.fy[1] = 0
 	}
 	if !above {
 		upper = lower
 	}
+	s.samples(rg, ba, upper, lower)
+}
+
+// samples adds the samples between two lines to those pixels that have one.
+func (s *streak) samples(rg, ba []uint64, upper, lower []uint32) {
+	i, end := max(0, -s.x-1), min(len(rg), len(upper)-s.x)
+	if i < end && i+s.x < 0 { // its left texel is outside
+		s.plain(rg[i:i+1], ba[i:i+1], upper, lower, i+s.x)
+		i++
+	}
+	if i < end {
+		i += s.octets(rg[i:end], ba[i:end], upper[i+s.x:], lower[i+s.x:])
+		s.plain(rg[i:end], ba[i:end], upper, lower, i+s.x)
+	}
+}
+
+// plain adds samples one by one; x is the left texel of the first.
+func (s *streak) plain(rg, ba []uint64, upper, lower []uint32, x int) {
+	const half = 1<<7 | 1<<39
+	fx, fy := s.fx, s.fy
 	column := func(x int) (rg, ba uint64) {
 		a, b := raster.Spread(upper[x]), raster.Spread(lower[x])
 		return a&lowLanes*fy[0] + b&lowLanes*fy[1], a>>16&lowLanes*fy[0] + b>>16&lowLanes*fy[1]
 	}
-	const half = 1<<7 | 1<<39
-	fx := uint64(t.FX)
-	first, end := max(0, -t.X-1), min(len(rg), src.W-t.X)
 	var left [2]uint64
-	if x := first + t.X; x >= 0 && x < src.W {
+	if x >= 0 && x < len(upper) {
 		left[0], left[1] = column(x)
 	}
-	for i := first; i < end; i++ {
+	for i := range rg {
 		var right [2]uint64
-		if x := i + t.X + 1; x < src.W {
+		if x++; x < len(upper) {
 			right[0], right[1] = column(x)
 		}
 		rg[i] += (left[0]*(256-fx) + right[0]*fx + half) >> 8 & lowLanes
