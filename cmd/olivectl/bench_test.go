@@ -65,18 +65,6 @@ func highWater(pid int) int64 {
 	return n << 10
 }
 
-// built returns a fresh olivectl.
-func built(b *testing.B) string {
-	b.Helper()
-	path := filepath.Join(b.TempDir(), "olivectl")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		b.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
-}
-
 // clipXML is a clip of the medium with that number, on a video track from 1 up.
 func clipXML(id, track, in, out, clipin, media int, effects string) string {
 	return fmt.Sprintf(`<clip id="%d" enabled="1" name="c%d" clipin="%d" in="%d" out="%d" track="%d" speed="1" media="%d" stream="0"><linked/>%s</clip>`,
@@ -113,7 +101,7 @@ const fades = `<opening length="30" name="/Cross Dissolve" enabled="1"/><closing
 // BenchmarkExport is the whole way from a project to a film, beside what encoding that film
 // takes alone.
 func BenchmarkExport(b *testing.B) {
-	olivectl, dir := built(b), b.TempDir()
+	olivectl, dir := program(b), b.TempDir()
 	project := benchProject(b, dir, []string{"testsrc2=size=1920x1080:rate=30:duration=8", "mandelbrot=size=1920x1080:rate=30:end_pts=400,trim=duration=8"},
 		clipXML(0, 1, 0, 150, 0, 1, fades), clipXML(1, 1, 150, 220, 10, 2, ""), clipXML(2, 2, 30, 125, 0, 2, fades+scaled))
 	film := filepath.Join(dir, "film.mp4")
@@ -135,7 +123,7 @@ func BenchmarkExport(b *testing.B) {
 
 // BenchmarkEightClips is about memory: eight clips of 1920x1080 at once.
 func BenchmarkEightClips(b *testing.B) {
-	olivectl, dir := built(b), b.TempDir()
+	olivectl, dir := program(b), b.TempDir()
 	var clips []string
 	for i := range 8 {
 		clips = append(clips, clipXML(i, i+1, 0, 30, 3*i, 1, scaled))
@@ -151,7 +139,7 @@ func BenchmarkEightClips(b *testing.B) {
 // BenchmarkCutList is a plain list of cuts, which one ffmpeg filter graph, and melt where it
 // is installed, can do as well.
 func BenchmarkCutList(b *testing.B) {
-	olivectl, dir := built(b), b.TempDir()
+	olivectl, dir := program(b), b.TempDir()
 	var clips []string
 	graph, melt := "", []string{}
 	for i := range 4 {

@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/cmd/olivectl/term"
 	"olive-distributed/dbus"
@@ -31,7 +32,7 @@ func (a *app) add(root *cobra.Command) {
 func (a *app) with(ctx context.Context, do func(*dbus.Client) error) error {
 	client, err := dbus.Connect(ctx, a.bus)
 	if err != nil {
-		return &exitError{exitNobody, fmt.Errorf("%w: the daemons cannot be asked without it", err)}
+		return exit.With(exit.Nobody, fmt.Errorf("%w: the daemons cannot be asked without it", err))
 	}
 	defer client.Close()
 	client.Quiet = true
@@ -45,22 +46,22 @@ func (a *app) with(ctx context.Context, do func(*dbus.Client) error) error {
 
 // outcome gives an error its exit code, and says what to do about it.
 func outcome(ctx context.Context, err error) error {
-	var told *exitError
+	var told *exit.Error
 	switch {
 	case err == nil, errors.As(err, &told):
 		return err
 	case ctx.Err() != nil:
-		return &exitError{exitInterrupted, errors.New("interrupted")}
+		return exit.With(exit.Interrupted, errors.New("interrupted"))
 	case errors.Is(err, dbus.ErrNoMaster):
-		return &exitError{exitNobody, fmt.Errorf("%w\nTo start one on this machine: systemctl enable --now olive-master", err)}
+		return exit.With(exit.Nobody, fmt.Errorf("%w\nTo start one on this machine: systemctl enable --now olive-master", err))
 	case errors.Is(err, dbus.ErrNoWorker):
-		return &exitError{exitNobody, fmt.Errorf("%w\nTo start one: systemctl enable --now olive-worker", err)}
+		return exit.With(exit.Nobody, fmt.Errorf("%w\nTo start one: systemctl enable --now olive-worker", err))
 	case errors.Is(err, dbus.ErrNotAuthorized):
-		return &exitError{exitForbidden, err}
+		return exit.With(exit.Forbidden, err)
 	case refused(err):
-		return &exitError{exitRefused, err}
+		return exit.With(exit.Refused, err)
 	}
-	return &exitError{exitFailed, err}
+	return exit.With(exit.Failed, err)
 }
 
 // refused says that an error is about the project that was submitted.

@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/dbus"
 	"olive-distributed/packaging/testbus"
@@ -248,7 +249,7 @@ func follower(t *testing.T, m *fakeMaster) {
 	w := m.call("watch", "--json")
 	w.says(`"job":1`)
 	w.cancel()
-	w.ends(exitInterrupted)
+	w.ends(exit.Interrupted)
 }
 
 func TestWatchOfAllShowsNoOldJobs(t *testing.T) {
@@ -262,7 +263,7 @@ func TestWatchOfAllShowsNoOldJobs(t *testing.T) {
 	m.set(2, farm.Failed, "disk full")
 	w.says("disk full")
 	w.cancel()
-	w.ends(exitInterrupted)
+	w.ends(exit.Interrupted)
 	if strings.Contains(w.stdout.String(), `"job":1`) || w.stderr.String() != "" {
 		t.Errorf("it says\n%s%s", &w.stdout, &w.stderr)
 	}
@@ -316,7 +317,7 @@ func TestOneBadProjectKeepsNoOtherBack(t *testing.T) {
 	m := newMaster(t)
 	bad, good := write(t, "a.ove", "bad"), write(t, "b.ove", "good")
 	s := m.call("submit", "--json", bad, good)
-	s.ends(exitRefused)
+	s.ends(exit.Refused)
 	want := fmt.Sprintf("{\"project\":%q,\"error\":\"BadProject\",\"text\":\"this is no project\"}\n{\"job\":1,\"project\":%q,\"output\":\"/films/film1.mp4\"}\n", bad, good)
 	if s.stdout.String() != want {
 		t.Errorf("got\n%s\nwant\n%s", &s.stdout, want)
@@ -324,14 +325,14 @@ func TestOneBadProjectKeepsNoOtherBack(t *testing.T) {
 	e := m.call("export", bad, good)
 	e.says("job 2")
 	m.set(2, farm.Done, "a film")
-	e.ends(exitRefused)
+	e.ends(exit.Refused)
 	if got, want := e.stdout.String(), "/films/film2.mp4\n"; got != want {
 		t.Errorf("stdout %q, want %q", got, want)
 	}
 	e = m.call("export", good)
 	e.says("job 3")
 	e.cancel()
-	e.ends(exitInterrupted)
+	e.ends(exit.Interrupted)
 	e.says("olivectl cancel 3")
 }
 

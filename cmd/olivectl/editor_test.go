@@ -6,6 +6,8 @@ import (
 	"path/filepath"
 	"strings"
 	"testing"
+
+	"olive-distributed/cmd/olivectl/exit"
 )
 
 // makeEditor builds the stand-in for the patched Olive editor, which plays medium 1 from frame 0 on.
@@ -63,8 +65,8 @@ func TestAnExportWithoutTheEditorSaysSo(t *testing.T) {
 		code int
 		says string
 	}{
-		{[]string{"--engine", "olive", "--editor", "/nonexistent/editor"}, exitFailed, "the patched Olive editor is not installed"},
-		{[]string{"--engine", "none"}, exitRefused, `there is no engine "none": use one of builtin, olive`},
+		{[]string{"--engine", "olive", "--editor", "/nonexistent/editor"}, exit.Failed, "the patched Olive editor is not installed"},
+		{[]string{"--engine", "none"}, exit.Refused, `there is no engine "none": use one of builtin, olive`},
 	} {
 		said.Reset()
 		args := append([]string{"export", "--local", "--scratch", filepath.Join(dir, "scratch"), "-o", filepath.Join(dir, "film.mp4")}, c.args...)

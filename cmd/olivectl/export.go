@@ -9,6 +9,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
+	"olive-distributed/cmd/olivectl/local"
 	"olive-distributed/cmd/olivectl/screen"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render/olive"
@@ -127,25 +129,28 @@ func (a *app) export(c *cobra.Command, args []string, f *exportFlags) error {
 		return a.exportRemote(c, requests)
 	}
 	if err := film.CheckTools(c.Context()); err != nil {
-		return &exitError{exitFailed, err}
+		return exit.With(exit.Failed, err)
 	}
 	if f.scratch == "" {
 		cache, err := os.UserCacheDir()
 		if err != nil {
-			return usageError("no place for unfinished parts (%w): name one with --scratch", err)
+			return exit.Usagef("no place for unfinished parts (%w): name one with --scratch", err)
 		}
 		f.scratch = filepath.Join(cache, "olive-distributed")
 	}
 	workers, threads := shares(f.workers, f.threads, runtime.GOMAXPROCS(0))
-	l := &local{engine: f.engine, editor: f.editor, workers: workers, threads: threads, scratch: f.scratch, media: mediaCache(), show: screen.New(c.OutOrStdout(), c.ErrOrStderr(), a.json)}
-	return l.export(c.Context(), requests)
+	farm := local.Farm{
+		Engine: f.engine, Editor: f.editor, Workers: workers, Threads: threads, Scratch: f.scratch, Media: mediaCache(),
+		Show: screen.New(c.OutOrStdout(), c.ErrOrStderr(), a.json),
+	}
+	return farm.Export(c.Context(), requests)
 }
 
 // check refuses options that would say nothing, or nothing sensible.
 func (f *exportFlags) check(c *cobra.Command) error {
 	const most = 1024
 	if f.workers < 0 || f.workers > most || f.threads < 0 || f.threads > most {
-		return usageError("--workers %d --threads %d: want numbers from 0 (chosen for you) to %d", f.workers, f.threads, most)
+		return exit.Usagef("--workers %d --threads %d: want numbers from 0 (chosen for you) to %d", f.workers, f.threads, most)
 	}
 	unused, where := []string{"workers", "threads", "editor", "scratch", "resume"}, "--local only"
 	if f.local {
@@ -153,7 +158,7 @@ func (f *exportFlags) check(c *cobra.Command) error {
 	}
 	for _, name := range unused {
 		if c.Flags().Changed(name) {
-			return usageError("--%s is for %s", name, where)
+			return exit.Usagef("--%s is for %s", name, where)
 		}
 	}
 	return nil
@@ -170,4 +175,13 @@ func shares(workers, threads, cores int) (w, t int) {
 		threads = max(1, (cores+workers-1)/workers)
 	}
 	return workers, threads
+}
+
+// mediaCache is where what is known of media is kept between exports; without a home, nowhere.
+func mediaCache() string {
+	cache, err := os.UserCacheDir()
+	if err != nil {
+		return ""
+	}
+	return filepath.Join(cache, "olive-distributed-media")
 }

@@ -12,6 +12,9 @@ import (
 	"syscall"
 	"testing"
 	"time"
+
+	"olive-distributed/cmd/olivectl/exit"
+	"olive-distributed/packaging/testdisk"
 )
 
 // A session is a running olivectl with a folder for films and one for parts.
@@ -22,18 +25,6 @@ type session struct {
 	stderr         bytes.Buffer
 	ended          chan struct{}
 	err            error
-}
-
-// program is the real program, for tests that kill it.
-func program(t *testing.T) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "olivectl")
-	cmd := exec.Command("go", "build", "-o", path, ".")
-	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-	if out, err := cmd.CombinedOutput(); err != nil {
-		t.Fatalf("build: %v\n%s", err, out)
-	}
-	return path
 }
 
 // start begins an export that takes some seconds.
@@ -147,6 +138,19 @@ func md5s(t *testing.T, film string) string {
 	return string(ffmpeg(t, "-i", film, "-map", "0:v", "-f", "framemd5", "-"))
 }
 
+// onFullDisk exports to where there is no room.
+func onFullDisk(t *testing.T, olivectl, project, films, scratch string) {
+	t.Helper()
+	s := start(t, olivectl, project, films, scratch)
+	if code := s.wait(); code != exit.Failed {
+		t.Errorf("exit code %d, want %d", code, exit.Failed)
+	}
+	if !strings.Contains(strings.ToLower(s.stderr.String()), "no space left on device") {
+		t.Errorf("the error does not tell that the disk is full:\n%s", &s.stderr)
+	}
+	empty(t, films)
+}
+
 func TestFailures(t *testing.T) {
 	olivectl := program(t)
 	dir, project := long(t)
@@ -201,8 +205,8 @@ func TestFailures(t *testing.T) {
 		s := start(t, olivectl, project, t.TempDir(), t.TempDir())
 		s.until("an encoder", func() bool { return len(s.encoders()) > 0 })
 		_ = s.cmd.Process.Signal(os.Interrupt)
-		if code := s.wait(); code != exitInterrupted {
-			t.Errorf("exit code %d, want %d", code, exitInterrupted)
+		if code := s.wait(); code != exit.Interrupted {
+			t.Errorf("exit code %d, want %d", code, exit.Interrupted)
 		}
 		empty(t, s.films)
 		empty(t, s.scratch)
@@ -223,27 +227,12 @@ func TestFailures(t *testing.T) {
 		right(t, start(t, olivectl, project, s.films, s.scratch, "--resume"))
 	})
 
-	for name, folder := range map[string]func(s *session) *string{
-		"a full disk under the parts": func(s *session) *string { return &s.scratch },
-		"a full disk under the film":  func(s *session) *string { return &s.films },
-	} {
-		t.Run(name+" is one clear error", func(t *testing.T) {
-			s := &session{films: t.TempDir(), scratch: t.TempDir()}
-			small := *folder(s)
-			if err := syscall.Mount("tmpfs", small, "tmpfs", 0, "size=2m"); err != nil {
-				t.Fatalf("mount a small disk (this test needs root): %v", err)
-			}
-			defer syscall.Unmount(small, syscall.MNT_DETACH)
-			s = start(t, olivectl, project, s.films, s.scratch)
-			if code := s.wait(); code != exitFailed {
-				t.Errorf("exit code %d, want %d", code, exitFailed)
-			}
-			if !strings.Contains(s.stderr.String(), "No space left on device") && !strings.Contains(s.stderr.String(), "no space left on device") {
-				t.Errorf("the error does not tell that the disk is full:\n%s", &s.stderr)
-			}
-			empty(t, s.films)
-		})
-	}
+	t.Run("a full disk under the parts is one clear error", func(t *testing.T) {
+		onFullDisk(t, olivectl, project, t.TempDir(), testdisk.Small(t, 2<<10))
+	})
+	t.Run("a full disk under the film is one clear error", func(t *testing.T) {
+		onFullDisk(t, olivectl, project, testdisk.Small(t, 2<<10), t.TempDir())
+	})
 
 	t.Run("a medium that is shorter than it claims is one clear error", func(t *testing.T) {
 		whole := filepath.Join(dir, "a.mp4")
@@ -261,8 +250,8 @@ func TestFailures(t *testing.T) {
 			t.Fatal(err)
 		}
 		s := start(t, olivectl, other, t.TempDir(), t.TempDir())
-		if code := s.wait(); code != exitFailed && code != exitRefused {
-			t.Errorf("exit code %d, want %d or %d", code, exitFailed, exitRefused)
+		if code := s.wait(); code != exit.Failed && code != exit.Refused {
+			t.Errorf("exit code %d, want %d or %d", code, exit.Failed, exit.Refused)
 		}
 		if !strings.Contains(s.stderr.String(), "fast.mp4") {
 			t.Errorf("the error does not name the medium:\n%s", &s.stderr)

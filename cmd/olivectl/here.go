@@ -9,6 +9,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/dbus"
@@ -113,7 +114,7 @@ worker makes its own key, which never leaves it, and gets a certificate that ren
 		RunE: func(c *cobra.Command, args []string) error {
 			t, err := pki.ParseToken(token)
 			if err != nil {
-				return usageError("%w", err)
+				return exit.Usagef("%w", err)
 			}
 			id, err := pki.Join(c.Context(), args[0], t, state, time.Now())
 			if err != nil {

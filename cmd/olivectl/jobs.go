@@ -10,6 +10,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/dbus"
 )
@@ -89,7 +90,7 @@ func jobIDs(args []string) ([]uint32, error) {
 	for _, a := range args {
 		id, err := strconv.ParseUint(a, 10, 32)
 		if err != nil || id == 0 {
-			return nil, usageError("%q is no job: want its number, see 'olivectl list'", a)
+			return nil, exit.Usagef("%q is no job: want its number, see 'olivectl list'", a)
 		}
 		ids = append(ids, uint32(id))
 	}
@@ -108,7 +109,7 @@ func (a *app) priorityCommand() *cobra.Command {
 			}
 			n, err := strconv.ParseInt(args[1], 10, 32)
 			if err != nil {
-				return usageError("%q is no priority: want a whole number", args[1])
+				return exit.Usagef("%q is no priority: want a whole number", args[1])
 			}
 			return a.with(c.Context(), func(client *dbus.Client) error {
 				return a.each(c.OutOrStdout(), "priority", ids, func(id uint32) error { return client.SetPriority(c.Context(), id, int32(n)) })

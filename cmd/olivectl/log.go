@@ -1,20 +1,19 @@
 package main
 
 import (
-	"context"
 	"encoding/json"
-	"fmt"
 	"io"
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/follow"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/cmd/olivectl/screen"
 	"olive-distributed/dbus"
 )
 
 func (a *app) logCommand() *cobra.Command {
-	var follow bool
+	var on bool
 	c := &cobra.Command{
 		Use: "log JOB", Short: "Show what has happened to a job", Args: cobra.ExactArgs(1),
 		Long: `Show what has happened to a job. With --follow, go on with what happens until the job has ended,
@@ -26,15 +25,15 @@ or ^C.`,
 				return err
 			}
 			return a.with(c.Context(), func(client *dbus.Client) error {
-				l := logReader{client: client, job: ids[0], write: a.logWriter(c.OutOrStdout())}
-				if follow {
-					return l.follow(c.Context())
+				l := follow.Log{Client: client, Job: ids[0], Write: a.logWriter(c.OutOrStdout())}
+				if on {
+					return l.Follow(c.Context())
 				}
-				return l.more(c.Context())
+				return l.More(c.Context())
 			})
 		},
 	}
-	c.Flags().BoolVarP(&follow, "follow", "f", false, "go on with what happens")
+	c.Flags().BoolVarP(&on, "follow", "f", false, "go on with what happens")
 	return c
 }
 
@@ -53,58 +52,4 @@ func (a *app) logWriter(out io.Writer) func(job uint32, log []dbus.LogEntry) err
 		}
 		return nil
 	}
-}
-
-// A logReader reads a job's log as it grows. Signals only tell when to look: the master leaves some out
-// when the bus is far behind, its log has all.
-type logReader struct {
-	client *dbus.Client
-	job    uint32
-	write  func(job uint32, log []dbus.LogEntry) error
-	read   int // entries
-}
-
-// more writes what has come since the last time.
-func (l *logReader) more(ctx context.Context) error {
-	log, err := l.client.Log(ctx, l.job)
-	if err != nil || len(log) <= l.read {
-		return err
-	}
-	news := log[l.read:]
-	l.read = len(log)
-	return l.write(l.job, news)
-}
-
-// follow writes until the job has ended.
-func (l *logReader) follow(ctx context.Context) error {
-	events, err := l.client.Follow(ctx)
-	if err != nil {
-		return err
-	}
-	if err := l.more(ctx); err != nil { // a job that is not there, before all
-		return err
-	}
-	for e := range events {
-		switch {
-		case e.Job == nil || e.Job.ID != l.job:
-			continue
-		case e.Kind == dbus.JobGone:
-			return nil
-		}
-		if err := l.more(ctx); err != nil {
-			return err
-		}
-		if (e.Kind == dbus.JobAdded || e.Kind == dbus.JobChanged) && screen.Over(e.Job) {
-			return nil
-		}
-	}
-	return lost(ctx)
-}
-
-// lost is how following ends when nobody has ended it.
-func lost(ctx context.Context) error {
-	if ctx.Err() != nil {
-		return context.Cause(ctx)
-	}
-	return fmt.Errorf("%w: the bus has gone", dbus.ErrNoMaster)
 }

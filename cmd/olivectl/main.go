@@ -16,40 +16,9 @@ import (
 	"syscall"
 
 	"github.com/spf13/cobra"
+
+	"olive-distributed/cmd/olivectl/exit"
 )
-
-// Exit codes.
-const (
-	exitFailed      = 1
-	exitUsage       = 2
-	exitRefused     = 3
-	exitNobody      = 4
-	exitForbidden   = 5
-	exitInterrupted = 130
-)
-
-// An exitError ends the program with a code; the error is what the user reads, if there is one.
-type exitError struct {
-	code int
-	err  error
-}
-
-func (e *exitError) Error() string {
-	if e.err == nil {
-		return ""
-	}
-	return e.err.Error()
-}
-
-func (e *exitError) Unwrap() error { return e.err }
-
-// orNil is no error when the code is none.
-func (e *exitError) orNil() error {
-	if e.code == 0 {
-		return nil
-	}
-	return e
-}
 
 func main() {
 	ends := []os.Signal{os.Interrupt, syscall.SIGTERM}
@@ -74,7 +43,7 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	root.SetOut(stdout)
 	root.SetErr(stderr)
 	root.SetFlagErrorFunc(func(c *cobra.Command, err error) error {
-		return usageError("%w\nrun '%s --help' for the options", err, c.CommandPath())
+		return exit.Usagef("%w\nrun '%s --help' for the options", err, c.CommandPath())
 	})
 	var a app
 	a.add(root)
@@ -88,13 +57,9 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 	if msg := err.Error(); msg != "" {
 		fmt.Fprintf(stderr, "olivectl: %s\n", msg)
 	}
-	var exit *exitError
-	if errors.As(err, &exit) {
-		return exit.code
+	var end *exit.Error
+	if errors.As(err, &end) {
+		return end.Code
 	}
-	return exitUsage // what cobra itself refuses: unknown commands, wrong numbers of arguments
-}
-
-func usageError(format string, args ...any) error {
-	return &exitError{exitUsage, fmt.Errorf(format, args...)}
+	return exit.Usage // what cobra itself refuses: unknown commands, wrong numbers of arguments
 }

@@ -25,6 +25,18 @@ func TestMain(m *testing.M) {
 	testscript.Main(m, map[string]func(){"olivectl": main})
 }
 
+// program is the real program, to be measured or killed.
+func program(tb testing.TB) string {
+	tb.Helper()
+	path := filepath.Join(tb.TempDir(), "olivectl")
+	cmd := exec.Command("go", "build", "-o", path, ".")
+	cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+	if out, err := cmd.CombinedOutput(); err != nil {
+		tb.Fatalf("build: %v\n%s", err, out)
+	}
+	return path
+}
+
 // TestSessions runs the transcripts in testdata: what a user types, and what happens then.
 func TestSessions(t *testing.T) {
 	testscript.Run(t, testscript.Params{

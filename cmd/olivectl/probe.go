@@ -6,6 +6,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/cmd/olivectl/probe"
 	"olive-distributed/daemon/media/film"
@@ -35,19 +36,19 @@ Exit code 0: an export would begin; 3: it would be refused.`,
 func (a *app) probe(c *cobra.Command, path, sequence, engine string) error {
 	ctx := c.Context()
 	if err := film.CheckTools(ctx); err != nil {
-		return &exitError{exitFailed, err}
+		return exit.With(exit.Failed, err)
 	}
 	r, err := probe.Look(ctx, path, sequence, engine)
 	var refused *probe.RefusedError
 	switch {
 	case errors.As(err, &refused):
-		return &exitError{exitRefused, err}
+		return exit.With(exit.Refused, err)
 	case errors.Is(err, probe.ErrNoEngine):
-		return usageError("%w", err)
+		return exit.Usagef("%w", err)
 	case err != nil && ctx.Err() != nil:
-		return &exitError{exitInterrupted, context.Cause(ctx)}
+		return exit.With(exit.Interrupted, context.Cause(ctx))
 	case err != nil:
-		return &exitError{exitFailed, err}
+		return exit.With(exit.Failed, err)
 	case a.json:
 		err = listing.JSON(c.OutOrStdout(), r)
 	default:
@@ -55,9 +56,9 @@ func (a *app) probe(c *cobra.Command, path, sequence, engine string) error {
 	}
 	switch {
 	case err != nil:
-		return &exitError{exitFailed, err}
+		return exit.With(exit.Failed, err)
 	case r.Refused:
-		return &exitError{exitRefused, r.Refusal}
+		return exit.With(exit.Refused, r.Refusal)
 	}
 	return nil
 }

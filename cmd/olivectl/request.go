@@ -1,7 +1,6 @@
 package main
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"io/fs"
@@ -11,6 +10,7 @@ import (
 	"strconv"
 	"strings"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/media/film"
 	"olive-distributed/daemon/render"
@@ -28,7 +28,7 @@ func (f *exportFlags) requests(args []string) ([]master.Request, error) {
 	}
 	preset, err := film.PresetByName(f.preset)
 	if err != nil {
-		return nil, usageError("%w", err)
+		return nil, exit.Usagef("%w", err)
 	}
 	many, targets := len(projects) > 1, map[string]string{}
 	var requests []master.Request
@@ -43,7 +43,7 @@ func (f *exportFlags) requests(args []string) ([]master.Request, error) {
 			return nil, err
 		}
 		if other, taken := targets[r.Output]; taken {
-			return nil, usageError("%s and %s would both become %s", other, p, r.Output)
+			return nil, exit.Usagef("%s and %s would both become %s", other, p, r.Output)
 		}
 		targets[r.Output] = p
 		requests = append(requests, r)
@@ -58,7 +58,7 @@ func (f *exportFlags) request() (r master.Request, err error) {
 		IgnoreMissing: f.ignoreMissing, IgnoreUnsupported: f.ignoreUnsupported, Resume: f.resume, Priority: int(f.priority),
 	}
 	if r.Colour, err = film.ParseColour(f.colour); err != nil {
-		return r, usageError("--colour: %w", err)
+		return r, exit.Usagef("--colour: %w", err)
 	}
 	switch f.split {
 	case "auto":
@@ -66,7 +66,7 @@ func (f *exportFlags) request() (r master.Request, err error) {
 		r.Split = 1
 	default:
 		if r.Split, err = strconv.Atoi(f.split); err != nil || r.Split < 1 {
-			return r, usageError("--split %s: want auto, never or a number of ranges", f.split)
+			return r, exit.Usagef("--split %s: want auto, never or a number of ranges", f.split)
 		}
 	}
 	if f.frames != "" {
@@ -77,7 +77,7 @@ func (f *exportFlags) request() (r master.Request, err error) {
 			span.End, err = strconv.ParseInt(end, 10, 64)
 		}
 		if !ok || err != nil || span.First < 0 || span.Len() <= 0 {
-			return r, usageError("--frames %s: want A:B, two frame numbers with A before B", f.frames)
+			return r, exit.Usagef("--frames %s: want A:B, two frame numbers with A before B", f.frames)
 		}
 		r.Frames = &span
 	}
@@ -92,12 +92,12 @@ func (f *exportFlags) target(project, ext string, many bool) (string, error) {
 		info, err := os.Stat(f.output)
 		isDir := err == nil && info.IsDir()
 		if err == nil && many && !isDir {
-			return "", usageError("--output %s is one file, but there are several projects: name a folder", f.output)
+			return "", exit.Usagef("--output %s is one file, but there are several projects: name a folder", f.output)
 		}
 		switch {
 		case isDir, many, strings.HasSuffix(f.output, string(filepath.Separator)):
 			if err := os.MkdirAll(f.output, 0o755); err != nil {
-				return "", &exitError{exitFailed, fmt.Errorf("make folder for films: %w", err)}
+				return "", exit.With(exit.Failed, fmt.Errorf("make folder for films: %w", err))
 			}
 			out = filepath.Join(f.output, name)
 		default:
@@ -106,7 +106,7 @@ func (f *exportFlags) target(project, ext string, many bool) (string, error) {
 	}
 	out, err := filepath.Abs(out)
 	if err != nil {
-		return "", &exitError{exitFailed, err}
+		return "", exit.With(exit.Failed, err)
 	}
 	return out, nil
 }
@@ -118,16 +118,16 @@ func findProjects(args []string) ([]string, error) {
 		info, err := os.Stat(arg)
 		switch {
 		case errors.Is(err, fs.ErrNotExist):
-			return nil, &exitError{exitRefused, fmt.Errorf("%s does not exist", arg)}
+			return nil, exit.With(exit.Refused, fmt.Errorf("%s does not exist", arg))
 		case err != nil:
-			return nil, &exitError{exitRefused, err}
+			return nil, exit.With(exit.Refused, err)
 		case !info.IsDir():
 			projects = append(projects, arg)
 			continue
 		}
 		entries, err := os.ReadDir(arg)
 		if err != nil {
-			return nil, &exitError{exitRefused, err}
+			return nil, exit.With(exit.Refused, err)
 		}
 		before := len(projects)
 		for _, e := range entries {
@@ -136,20 +136,9 @@ func findProjects(args []string) ([]string, error) {
 			}
 		}
 		if len(projects) == before {
-			return nil, &exitError{exitRefused, fmt.Errorf("there is no project (*.ove) in %s", arg)}
+			return nil, exit.With(exit.Refused, fmt.Errorf("there is no project (*.ove) in %s", arg))
 		}
 	}
 	slices.Sort(projects)
 	return slices.Compact(projects), nil
-}
-
-// interrupted is how an export ends whose context has ended.
-func interrupted(ctx context.Context, err error, resume bool) error {
-	switch {
-	case ctx.Err() == nil:
-		return err
-	case resume:
-		return &exitError{exitInterrupted, errors.New("interrupted; finished parts are kept, go on with --resume")}
-	}
-	return &exitError{exitInterrupted, errors.New("interrupted; nothing was left behind")}
 }

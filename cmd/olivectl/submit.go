@@ -16,6 +16,8 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
+	"olive-distributed/cmd/olivectl/follow"
 	"olive-distributed/cmd/olivectl/screen"
 	"olive-distributed/cmd/olivectl/term"
 	"olive-distributed/daemon/master"
@@ -78,7 +80,7 @@ type submitted struct {
 // submitEach gives projects to the farm and calls ok or bad for each. One that is refused keeps no other
 // back; the error has the code of the worst, and no text.
 func submitEach(ctx context.Context, client *dbus.Client, requests []master.Request, ok func(uint32, *master.Request), bad func(*master.Request, error)) error {
-	worst := &exitError{}
+	worst := new(exit.Error)
 	for i := range requests {
 		r := &requests[i]
 		id, err := submit(ctx, client, r)
@@ -89,13 +91,13 @@ func submitEach(ctx context.Context, client *dbus.Client, requests []master.Requ
 		case ctx.Err() != nil, errors.Is(err, dbus.ErrNoMaster), errors.Is(err, dbus.ErrNotAuthorized), errors.Is(err, dbus.ErrUnavailable):
 			return err // as it would be for all others
 		case refused(err):
-			worst = worse(worst, exitRefused, nil)
+			worst = worst.Worse(exit.Refused, nil)
 		default:
-			worst = worse(worst, exitFailed, nil)
+			worst = worst.Worse(exit.Failed, nil)
 		}
 		bad(r, err)
 	}
-	return worst.orNil()
+	return worst.OrNil()
 }
 
 // submit gives a project to the farm, and fills in where it lies and where its film will.
@@ -143,30 +145,33 @@ func open(r *master.Request) (*os.File, error) {
 func (a *app) exportRemote(c *cobra.Command, requests []master.Request) error {
 	ctx := c.Context()
 	err := a.with(ctx, func(client *dbus.Client) error {
-		w := watcher{client: client, show: screen.New(c.OutOrStdout(), c.ErrOrStderr(), a.json), open: map[uint32]time.Time{}}
+		w := follow.Watcher{Client: client, Show: screen.New(c.OutOrStdout(), c.ErrOrStderr(), a.json), Open: map[uint32]time.Time{}}
 		err := submitEach(ctx, client, requests,
 			func(id uint32, r *master.Request) {
-				w.open[id] = time.Now()
+				w.Open[id] = time.Now()
 				if !a.json {
-					w.show.Say(fmt.Sprintf("job %d: %s %s %s", id, r.Project, term.SignsOf(os.Getenv).Arrow, r.Output))
+					w.Show.Say(fmt.Sprintf("job %d: %s %s %s", id, r.Project, term.SignsOf(os.Getenv).Arrow, r.Output))
 				}
 			},
-			func(r *master.Request, err error) { w.show.Refused(r.Project, err) })
-		w.worst = &exitError{}
-		if errors.As(err, &w.worst) || err == nil { // others go on
-			if len(w.open) > 0 && term.Is(c.ErrOrStderr()) && !a.json {
-				w.show.Say("^C ends the waiting, not the jobs")
-			}
-			err = w.run(ctx)
+			func(r *master.Request, err error) { w.Show.Refused(r.Project, err) })
+		var worst *exit.Error
+		if errors.As(err, &worst) {
+			w.Worst = *worst
 		}
-		w.show.Close()
-		if ctx.Err() != nil && len(w.open) > 0 {
-			return &exitError{exitInterrupted, errors.New("interrupted; " + goOn(w.open))}
+		if worst != nil || err == nil { // others go on
+			if len(w.Open) > 0 && term.Is(c.ErrOrStderr()) && !a.json {
+				w.Show.Say("^C ends the waiting, not the jobs")
+			}
+			err = w.Run(ctx)
+		}
+		w.Show.Close()
+		if ctx.Err() != nil && len(w.Open) > 0 {
+			return exit.With(exit.Interrupted, errors.New("interrupted; "+goOn(w.Open)))
 		}
 		return err
 	})
 	if errors.Is(err, dbus.ErrNoMaster) {
-		err = &exitError{exitNobody, fmt.Errorf("%w\nTo export with this machine alone: olivectl export --local …", err)}
+		err = exit.With(exit.Nobody, fmt.Errorf("%w\nTo export with this machine alone: olivectl export --local …", err))
 	}
 	return err
 }

@@ -8,6 +8,7 @@ import (
 
 	"github.com/spf13/cobra"
 
+	"olive-distributed/cmd/olivectl/exit"
 	"olive-distributed/cmd/olivectl/listing"
 	"olive-distributed/daemon/pki"
 	"olive-distributed/dbus"
@@ -65,7 +66,7 @@ func (a *app) doWorkers(c *cobra.Command, client *dbus.Client, verb string, name
 // checkWorker refuses what no worker is called.
 func checkWorker(name string) error {
 	if !pki.ValidName(name) {
-		return usageError("%q is no name of a worker: want 1 to 64 of a-z, 0-9 and '-', with a letter or digit at both ends", name)
+		return exit.Usagef("%q is no name of a worker: want 1 to 64 of a-z, 0-9 and '-', with a letter or digit at both ends", name)
 	}
 	return nil
 }

@@ -3,20 +3,19 @@ package media
 import (
 	"bytes"
 	"errors"
-	"fmt"
 	"io"
 	"math"
 	"os"
-	"os/exec"
 	"path/filepath"
 	"slices"
 	"strings"
 	"sync"
 	"testing"
 
-	"olive-distributed/daemon/media/probe"
-
 	"pgregory.net/rapid"
+
+	"olive-distributed/daemon/media/probe"
+	"olive-distributed/packaging/testdisk"
 )
 
 func TestPickIsTheLastFrameNotAfterTheRoundedTime(t *testing.T) {
@@ -248,23 +247,8 @@ func TestALibraryWithoutAFolderLeavesNothing(t *testing.T) {
 
 func TestAFullDiskUnderTheCacheIsNamed(t *testing.T) {
 	path := generate(t, filepath.Join(t.TempDir(), "a.ts"), "-c:v", "mpeg2video", "-q:v", "2", "-vf", "scale=640:360")
-	_, err := library(t, smallDisk(t, 256)).Video(t.Context(), path, 0, 0)
-	if err == nil || !strings.Contains(err.Error(), "disk is full") {
-		t.Errorf("error %v, want one that says that the disk is full", err)
+	_, err := library(t, testdisk.Small(t, 256)).Video(t.Context(), path, 0, 0)
+	if err == nil || !strings.Contains(err.Error(), "no space left on device, make room") {
+		t.Errorf("error %v, want one that says that the disk is full, and what to do", err)
 	}
-}
-
-// smallDisk is a folder on a disk of its own, of some kilobytes.
-func smallDisk(t *testing.T, kilobytes int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dk", kilobytes), "olive-test", dir).CombinedOutput(); err != nil {
-		t.Fatalf("mount a small disk (run the tests as root): %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount %s: %v: %s", dir, err, out)
-		}
-	})
-	return dir
 }

@@ -4,11 +4,9 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
+	"syscall"
 
 	"olive-distributed/daemon/media/probe"
 	"olive-distributed/daemon/media/tool"
@@ -60,26 +58,13 @@ var errNotRemuxed = errors.New("not remuxed")
 
 // writeRemux copies one stream into a Matroska file at path, complete or not at all.
 func writeRemux(ctx context.Context, src probe.Source, stream int, path string) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "remux-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // gone after the rename
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	args := append([]string{"-v", "error", "-nostdin", "-y", "-fflags", "+genpts"}, src.Input(0)...)
-	args = append(args, "-map", "0:"+strconv.Itoa(stream), "-c", "copy", "-copyinkf", "-f", "matroska", "file:"+temp.Name())
-	var said tool.Tail
-	err = tool.Run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
+	return tool.Complete(path, func(temp string) error {
+		args := append([]string{"-v", "error", "-nostdin", "-y", "-fflags", "+genpts"}, src.Input(0)...)
+		args = append(args, "-map", "0:"+strconv.Itoa(stream), "-c", "copy", "-copyinkf", "-f", "matroska")
+		err := tool.Write(ctx, temp, args...)
+		if err != nil && !errors.Is(err, syscall.ENOSPC) {
+			err = fmt.Errorf("%w: %w", errNotRemuxed, err)
+		}
 		return err
 	})
-	if strings.Contains(said.String(), "No space left") {
-		return fmt.Errorf("remux to %s: the disk is full, make room or set another cache folder: %w", filepath.Dir(path), err)
-	}
-	if err != nil {
-		return fmt.Errorf("%w: %w", errNotRemuxed, err)
-	}
-	return os.Rename(temp.Name(), path)
 }

@@ -1,7 +1,6 @@
 package ove
 
 import (
-	"cmp"
 	"image/color"
 	"math"
 	"slices"
@@ -22,6 +21,9 @@ type colorKnot struct {
 	frame Frame
 	value color.NRGBA
 }
+
+// at is the frame of the key.
+func (k colorKnot) at() Frame { return k.frame }
 
 // ColorCurve returns the colour field id of a row, counted from 0, or def for ever when the effect
 // has no such field. A text that names no colour counts as black.
@@ -45,16 +47,10 @@ func (c ColorCurve) At(frame float64) color.NRGBA {
 	if len(c.knots) == 0 {
 		return c.value
 	}
-	i, exact := slices.BinarySearchFunc(c.knots, round(frame), func(k colorKnot, frame Frame) int { return cmp.Compare(k.frame, frame) })
-	switch {
-	case exact:
-		return c.knots[i].value
-	case i == 0:
-		return c.knots[0].value
-	case i == len(c.knots):
-		return c.knots[i-1].value
+	a, b := around(c.knots, round(frame))
+	if a == b {
+		return a.value
 	}
-	a, b := &c.knots[i-1], &c.knots[i]
 	t := progress(frame, a.frame, b.frame)
 	return color.NRGBA{
 		R: mixChannel(a.value.R, b.value.R, t),

@@ -101,16 +101,28 @@ func (c Curve) At(frame float64) float64 {
 		return c.value
 	}
 	rounded := round(frame)
-	i, exact := slices.BinarySearchFunc(c.knots, rounded, func(k knot, frame Frame) int { return cmp.Compare(k.frame, frame) })
-	switch {
-	case exact:
-		return c.knots[i].value
-	case i == 0:
-		return c.knots[0].value
-	case i == len(c.knots):
-		return c.knots[i-1].value
+	a, b := around(c.knots, rounded)
+	if a == b {
+		return a.value
 	}
-	return c.knots[i-1].towards(&c.knots[i], frame, float64(rounded))
+	return a.towards(b, frame, float64(rounded))
+}
+
+// at is the frame of the key.
+func (k knot) at() Frame { return k.frame }
+
+// around returns the knots before and behind a frame. They are one where the frame has a knot, or lies
+// before the first or behind the last.
+func around[K interface{ at() Frame }](knots []K, frame Frame) (before, behind *K) {
+	i, exact := slices.BinarySearchFunc(knots, frame, func(k K, frame Frame) int { return cmp.Compare(k.at(), frame) })
+	last := len(knots) - 1
+	switch {
+	case exact || i == 0:
+		return &knots[i], &knots[i]
+	case i > last:
+		return &knots[last], &knots[last]
+	}
+	return &knots[i-1], &knots[i]
 }
 
 func (k *knot) towards(next *knot, frame, rounded float64) float64 {

@@ -107,18 +107,3 @@ func encode(t testing.TB, e Encoding, path string, first, n, threads int) {
 		t.Fatal(err)
 	}
 }
-
-// smallDisk is a folder on a disk of its own, of some kilobytes.
-func smallDisk(t *testing.T, kilobytes int) string {
-	t.Helper()
-	dir := t.TempDir()
-	if out, err := exec.Command("mount", "-t", "tmpfs", "-o", fmt.Sprintf("size=%dk", kilobytes), "olive-test", dir).CombinedOutput(); err != nil {
-		t.Fatalf("mount a small disk (run the tests as root): %v: %s", err, out)
-	}
-	t.Cleanup(func() {
-		if out, err := exec.Command("umount", dir).CombinedOutput(); err != nil {
-			t.Errorf("umount %s: %v: %s", dir, err, out)
-		}
-	})
-	return dir
-}

@@ -14,6 +14,7 @@ import (
 	"testing"
 
 	"olive-distributed/daemon/media/probe"
+	"olive-distributed/packaging/testdisk"
 )
 
 func TestEveryPresetMakesAnExactFilm(t *testing.T) {
@@ -275,7 +276,7 @@ func TestAWriterThatFailsLeavesNoFile(t *testing.T) {
 	for i := range noise {
 		noise[i] = byte(i * i >> 3)
 	}
-	path := filepath.Join(smallDisk(t, 256), "a.mov")
+	path := filepath.Join(testdisk.Small(t, 256), "a.mov")
 	w, err := NewWriter(t.Context(), e, path, 1)
 	for i := 0; err == nil && i < 60; i++ {
 		err = w.Write(noise)

@@ -3,11 +3,8 @@ package sound
 import (
 	"context"
 	"fmt"
-	"io"
 	"os"
-	"path/filepath"
 	"strconv"
-	"strings"
 
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/probe"
@@ -37,40 +34,24 @@ func (s *Stream) extract(ctx context.Context, l *media.Library) error {
 }
 
 func writeExtract(ctx context.Context, s *Stream, path string) error {
-	temp, err := os.CreateTemp(filepath.Dir(path), "sound-*.tmp")
-	if err != nil {
-		return err
-	}
-	defer os.Remove(temp.Name()) // gone after the rename
-	if err := temp.Close(); err != nil {
-		return err
-	}
-	if err := s.copyTo(ctx, temp.Name()); err != nil {
-		if !s.stream || ctx.Err() != nil {
+	return tool.Complete(path, func(temp string) error {
+		err := s.copyTo(ctx, temp)
+		if err == nil || !s.stream || ctx.Err() != nil {
 			return err
 		}
 		whole := *s
 		whole.stream = false // leaves out what is damaged
-		if again := whole.copyTo(ctx, temp.Name()); again != nil || !gapless(ctx, temp.Name()) {
+		if again := whole.copyTo(ctx, temp); again != nil || !gapless(ctx, temp) {
 			return err
 		}
-	}
-	return os.Rename(temp.Name(), path)
+		return nil
+	})
 }
 
 func (s *Stream) copyTo(ctx context.Context, path string) error {
 	args := append([]string{"-v", "error", "-nostdin", "-y", "-xerror", "-copyts"}, s.input()...)
-	args = append(args, "-map", "0:"+strconv.Itoa(s.Index), "-c", "copy", "-map_metadata", "-1",
-		"-output_ts_offset", strconv.Itoa(extractShift), "-f", "nut", "file:"+path)
-	var said tool.Tail
-	err := tool.Run(ctx, "ffmpeg", args, &said, func(r io.Reader) error {
-		_, err := io.Copy(io.Discard, r)
-		return err
-	})
-	if strings.Contains(said.String(), "No space left") {
-		return fmt.Errorf("%s: the disk is full, make room or set another cache folder: %w", filepath.Dir(path), err)
-	}
-	return err
+	return tool.Write(ctx, path, append(args, "-map", "0:"+strconv.Itoa(s.Index), "-c", "copy", "-map_metadata", "-1",
+		"-output_ts_offset", strconv.Itoa(extractShift), "-f", "nut")...)
 }
 
 // gapless reports whether the packets of a copied stream follow each other, so that none is missing

@@ -2,7 +2,7 @@ package builtin
 
 import (
 	"olive-distributed/daemon/ove"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/grade"
 )
 
 // colorEffects are Olive's "Color" category (effects notes 5).
@@ -14,7 +14,7 @@ var colorEffects = map[string]builder{
 }
 
 func newCorrection(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Correction{}, bind(e, env)
+	k, b := &grade.Correction{}, bind(e, env)
 	b.number(0, "temperature", 6600, &k.Temperature)
 	b.number(1, "tint", 0, &k.Tint)
 	b.number(2, "exposure", 0, &k.Exposure)
@@ -28,7 +28,7 @@ func newCorrection(e *ove.Effect, env effectEnv) effect {
 }
 
 func newHSB(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.HSB{}, bind(e, env)
+	k, b := &grade.HSB{}, bind(e, env)
 	b.number(0, "hue", 0, &k.Hue)
 	b.number(1, "saturation", 100, &k.Saturation)
 	b.number(2, "brightness", 100, &k.Brightness)
@@ -36,13 +36,13 @@ func newHSB(e *ove.Effect, env effectEnv) effect {
 }
 
 func newInvert(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Invert{}, bind(e, env)
+	k, b := &grade.Invert{}, bind(e, env)
 	b.number(0, "amount", 100, &k.Amount)
 	return b.shader(k)
 }
 
 func newNoise(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Noise{}, bind(e, env)
+	k, b := &grade.Noise{}, bind(e, env)
 	b.number(0, "amount", 20, &k.Amount)
 	b.flag(1, "color", false, &k.Color)
 	b.flag(2, "blend", true, &k.Blend)

@@ -4,7 +4,7 @@ import (
 	"image/color"
 
 	"olive-distributed/daemon/ove"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/keying"
 )
 
 // keyingEffects are Olive's "Keying" category (effects notes 6).
@@ -16,7 +16,7 @@ var keyingEffects = map[string]builder{
 }
 
 func newChromaKey(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.ChromaKey{}, bind(e, env)
+	k, b := &keying.Chroma{}, bind(e, env)
 	b.choice(0, "mode", "0", &k.Mode)
 	b.color(1, "key_color", color.NRGBA{G: 255, A: 255}, &k.Key)
 	b.number(2, "tola", 5, &k.A)
@@ -25,7 +25,7 @@ func newChromaKey(e *ove.Effect, env effectEnv) effect {
 }
 
 func newColorFinder(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.ColorFinder{}, bind(e, env)
+	k, b := &keying.Finder{}, bind(e, env)
 	b.choice(0, "compo", "0", (*int)(&k.Component))
 	b.number(1, "loc", 0, &k.Low)
 	b.number(2, "hic", 100, &k.High)
@@ -34,7 +34,7 @@ func newColorFinder(e *ove.Effect, env effectEnv) effect {
 }
 
 func newDespill(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Despill{}, bind(e, env)
+	k, b := &keying.Despill{}, bind(e, env)
 	b.choice(0, "channel", "1", &k.Channel)
 	b.number(1, "factorIn", 100, &k.Factor)
 	b.number(2, "balanceIn", 0, &k.Balance)
@@ -42,7 +42,7 @@ func newDespill(e *ove.Effect, env effectEnv) effect {
 }
 
 func newLumaKey(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.LumaKey{}, bind(e, env)
+	k, b := &keying.Luma{}, bind(e, env)
 	b.number(0, "loc", 0, &k.Low)
 	b.number(1, "hic", 100, &k.High)
 	b.flag(2, "invert", false, &k.Invert)

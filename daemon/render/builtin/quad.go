@@ -3,14 +3,15 @@ package builtin
 import (
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render/raster"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
+	"olive-distributed/daemon/render/trig"
 )
 
 // cornerPin moves the corners of a layer, and warps its picture accordingly (effects notes 8.2).
 type cornerPin struct {
 	binding
 	offsets [4]struct{ x, y ove.Curve } // in the order of a quad's corners
-	kernel  shader.CornerPin
+	kernel  distort.CornerPin
 	shaken  bool // a shake before it changes the quad's size by a pixel now and then
 }
 
@@ -93,7 +94,7 @@ func (k *shake) shape(s *shape, now moment) {
 	tau := now.seconds * k.frequency.At(f)
 	var sum [3]float64 // x, y, angle
 	for i := 0; i < len(k.random); i += 2 {
-		sin, _ := raster.Sincos((tau + k.random[i]) * k.random[i+1])
+		sin, _ := trig.Sincos((tau + k.random[i]) * k.random[i+1])
 		sum[i/2%3] += sin
 	}
 	strength := k.intensity.At(f) / 5

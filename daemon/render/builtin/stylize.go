@@ -2,7 +2,7 @@ package builtin
 
 import (
 	"olive-distributed/daemon/ove"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/stylize"
 )
 
 // stylizeEffects are Olive's "Stylize" category (effects notes 7).
@@ -18,7 +18,7 @@ var stylizeEffects = map[string]builder{
 }
 
 func newAberration(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Aberration{}, bind(e, env)
+	k, b := &stylize.Aberration{}, bind(e, env)
 	b.number(0, "red_amount", 350, &k.Red)
 	b.number(1, "green_amount", -40, &k.Green)
 	b.number(2, "blue_amount", -250, &k.Blue)
@@ -26,14 +26,14 @@ func newAberration(e *ove.Effect, env effectEnv) effect {
 }
 
 func newCrossStitch(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.CrossStitch{}, bind(e, env)
+	k, b := &stylize.CrossStitch{}, bind(e, env)
 	b.number(0, "stitching_size", 6, &k.Size)
 	b.flag(1, "invert", false, &k.Invert)
 	return b.shader(k)
 }
 
 func newEmboss(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Emboss{}, bind(e, env)
+	k, b := &stylize.Emboss{}, bind(e, env)
 	b.number(0, "contrast100", 50, &k.Contrast)
 	b.number(1, "level", 1, &k.Level)
 	b.flag(2, "hslmode", false, &k.HSL)
@@ -42,7 +42,7 @@ func newEmboss(e *ove.Effect, env effectEnv) effect {
 }
 
 func newPixelate(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Pixelate{}, bind(e, env)
+	k, b := &stylize.Pixelate{}, bind(e, env)
 	b.number(0, "pixels_x", 16, &k.X)
 	b.number(1, "pixels_y", 9, &k.Y)
 	b.flag(2, "bypass", false, &k.Bypass)
@@ -50,14 +50,14 @@ func newPixelate(e *ove.Effect, env effectEnv) effect {
 }
 
 func newPosterize(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Posterize{}, bind(e, env)
+	k, b := &stylize.Posterize{}, bind(e, env)
 	b.number(0, "numColors", 8, &k.Colors)
 	b.number(1, "gamma_cent", 60, &k.Gamma)
 	return b.shader(k)
 }
 
 func newToonify(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Toonify{}, bind(e, env)
+	k, b := &stylize.Toonify{}, bind(e, env)
 	b.number(0, "colors", 12, &k.Colors)
 	b.number(1, "sat_levels", 4, &k.SatLevels)
 	b.number(2, "bri_levels", 4, &k.BriLevels)
@@ -67,7 +67,7 @@ func newToonify(e *ove.Effect, env effectEnv) effect {
 }
 
 func newVignette(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Vignette{}, bind(e, env)
+	k, b := &stylize.Vignette{}, bind(e, env)
 	b.number(0, "lensRadiusX", 45, &k.Size)
 	b.number(1, "lensRadiusY", 38, &k.Softness)
 	b.flag(2, "circular", false, &k.Circular)
@@ -78,7 +78,7 @@ func newVignette(e *ove.Effect, env effectEnv) effect {
 }
 
 func newLight(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Light{}, bind(e, env)
+	k, b := &stylize.Light{}, bind(e, env)
 	b.number(0, "amount", 100, &k.Amount)
 	return b.shader(k)
 }

@@ -2,7 +2,7 @@ package builtin
 
 import (
 	"olive-distributed/daemon/ove"
-	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
 )
 
 // warpEffects are the shaders of Olive's "Distort" category (effects notes 4).
@@ -19,7 +19,7 @@ var warpEffects = map[string]builder{
 }
 
 func newBulge(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Bulge{}, bind(e, env)
+	k, b := &distort.Bulge{}, bind(e, env)
 	b.number(0, "amount", 100, &k.Amount)
 	b.number(1, "xoff", 0, &k.X)
 	b.number(1, "yoff", 0, &k.Y)
@@ -27,7 +27,7 @@ func newBulge(e *ove.Effect, env effectEnv) effect {
 }
 
 func newCrop(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Crop{}, bind(e, env)
+	k, b := &distort.Crop{}, bind(e, env)
 	b.number(0, "left", 0, &k.Left)
 	b.number(1, "top", 0, &k.Top)
 	b.number(2, "right", 0, &k.Right)
@@ -38,20 +38,20 @@ func newCrop(e *ove.Effect, env effectEnv) effect {
 }
 
 func newFisheye(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Fisheye{}, bind(e, env)
+	k, b := &distort.Fisheye{}, bind(e, env)
 	b.number(0, "size", 100, &k.Size)
 	return b.shader(k)
 }
 
 func newFlip(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Flip{}, bind(e, env)
+	k, b := &distort.Flip{}, bind(e, env)
 	b.flag(0, "horiz", true, &k.Horizontal)
 	b.flag(1, "vert", false, &k.Vertical)
 	return b.shader(k)
 }
 
 func newRipple(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Ripple{}, bind(e, env)
+	k, b := &distort.Ripple{}, bind(e, env)
 	b.number(0, "speed", 100, &k.Speed)
 	b.number(1, "intensity", 100, &k.Intensity)
 	b.number(2, "frequency", 100, &k.Frequency)
@@ -64,7 +64,7 @@ func newRipple(e *ove.Effect, env effectEnv) effect {
 }
 
 func newSphere(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Sphere{}, bind(e, env)
+	k, b := &distort.Sphere{}, bind(e, env)
 	b.number(0, "xoff", 0, &k.X)
 	b.number(0, "yoff", 0, &k.Y)
 	b.number(1, "scale", 75, &k.Scale)
@@ -75,7 +75,7 @@ func newSphere(e *ove.Effect, env effectEnv) effect {
 }
 
 func newSwirl(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Swirl{}, bind(e, env)
+	k, b := &distort.Swirl{}, bind(e, env)
 	b.number(0, "radius", 200, &k.Radius)
 	b.number(1, "angle", 10, &k.Angle)
 	b.number(2, "center_x", 0, &k.X)
@@ -84,7 +84,7 @@ func newSwirl(e *ove.Effect, env effectEnv) effect {
 }
 
 func newTile(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Tile{}, bind(e, env)
+	k, b := &distort.Tile{}, bind(e, env)
 	b.number(0, "scale", 50, &k.Scale)
 	b.number(1, "centerx", 0, &k.X)
 	b.number(1, "centery", 0, &k.Y)
@@ -94,7 +94,7 @@ func newTile(e *ove.Effect, env effectEnv) effect {
 }
 
 func newWave(e *ove.Effect, env effectEnv) effect {
-	k, b := &shader.Wave{}, bind(e, env)
+	k, b := &distort.Wave{}, bind(e, env)
 	b.number(0, "frequency", 10, &k.Frequency)
 	b.number(1, "intensity", 10, &k.Intensity)
 	b.number(2, "evolution", 0, &k.Evolution)

@@ -1,6 +1,10 @@
 package raster
 
-import "math"
+import (
+	"math"
+
+	"olive-distributed/daemon/render/trig"
+)
 
 // An Affine maps (x, y) to (A x + B y + C, D x + E y + F).
 type Affine struct{ A, B, C, D, E, F float64 }
@@ -33,7 +37,7 @@ func Scale(x, y float64) Affine { return Affine{A: x, E: y} }
 
 // Rotate turns by degrees, clockwise on a screen whose y axis points down.
 func Rotate(degrees float64) Affine {
-	s, c := Sincos(degrees * math.Pi / 180)
+	s, c := trig.Sincos(degrees * math.Pi / 180)
 	// Quarter turns are exact, so that an upright picture is copied and not resampled.
 	if q := math.Mod(degrees, 360); math.Mod(q, 90) == 0 {
 		s, c = math.Round(s), math.Round(c)

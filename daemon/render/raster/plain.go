@@ -15,4 +15,6 @@ func halves(_, _, _ []uint32) int { return 0 }
 
 func (s *Sampler) group(_ []uint32, _, _ []float32, _ []Detail, _ *scratch) int { return 0 }
 
+func (s *Sampler) scattered(*Scattered, int) int { return 0 }
+
 type scratch struct{}

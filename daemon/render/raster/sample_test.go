@@ -54,6 +54,46 @@ func TestWarpIsASampleAtEachPoint(t *testing.T) {
 	}
 }
 
+func TestASumIsMadeOfRoundedSamples(t *testing.T) {
+	r := rand.New(rand.NewPCG(5, 7))
+	const sums = 9
+	for range 2000 {
+		tex := noise(1+r.IntN(50), 1+r.IntN(50), true)
+		var s raster.Sampler
+		s.Set(tex, true, 0x80102030)
+		var p raster.Scattered
+		var rg, ba, wantRG, wantBA [sums]uint64
+		d, rough := raster.Detail(0), r.IntN(3)
+		points := 1 + r.IntN(200)
+		for range points {
+			u, v := float32(1.1*r.Float64()-.05), float32(1.1*r.Float64()-.05)
+			switch {
+			case rough == 1 && r.IntN(30) == 0:
+				u = float32(math.NaN())
+			case rough == 2 && r.IntN(20) == 0, d == 0 && r.IntN(20) == 0:
+				d = min(raster.Detail(r.IntN(600)), s.Detail(1e9, 0, 0, 0))
+			case r.IntN(20) == 0:
+				d = 0
+			}
+			sum := r.IntN(sums)
+			x, y := s.At(u, v, d)
+			for _, lane := range []struct {
+				sums *[sums]uint64
+				lane uint64
+			}{{&wantRG, x}, {&wantBA, y}} {
+				lane.sums[sum] += (lane.lane&math.MaxUint32+128)>>8 | (lane.lane>>32+128)>>8<<32
+			}
+			if p.Add(u, v, d, sum) {
+				s.Sum(&p, rg[:], ba[:])
+			}
+		}
+		s.Sum(&p, rg[:], ba[:])
+		if rg != wantRG || ba != wantBA {
+			t.Fatalf("sums of %d points of %dx%d = %x and %x, want %x and %x", points, tex.W, tex.H, rg, ba, wantRG, wantBA)
+		}
+	}
+}
+
 func TestASampleIsTheBilinearModel(t *testing.T) {
 	tex := noise(23, 17, true)
 	var s raster.Sampler

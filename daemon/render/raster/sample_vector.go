@@ -103,3 +103,54 @@ func (b *batch) read(l *samplerLevel, u, v []float32) int {
 	}
 	return n
 }
+
+// scattered samples the points of p from i on, in whole octets, as far as they lie between the same mips
+// and as none is near an edge. It returns their number.
+func (s *Sampler) scattered(p *Scattered, i int) int {
+	if !vectors || p.n-i < octet {
+		return 0
+	}
+	n := same(p.details[i:p.n])
+	if n < octet {
+		return 0
+	}
+	defer archsimd.ClearAVXUpperBits()
+	level, sharp := p.details[i]>>8, p.details[i] == 0
+	b, u, v := &p.scratch, p.u[i:i+n], p.v[i:i+n]
+	n = b[0].read(&s.levels[level], u, v)
+	last, share := &b[0].lower, &b[0].fy
+	if sharp {
+		across(&b[0].upper, &b[0].fx, n)
+		across(&b[0].lower, &b[0].fx, n)
+	} else {
+		n = b[1].read(&s.levels[level+1], u[:n], v[:n])
+		b[0].samples(n)
+		b[1].samples(n)
+		last = &b[1].upper
+		for k, d := range p.details[i : i+n] {
+			share[k] = uint32(d & 255)
+		}
+	}
+	mix(&b[0].upper, last, share, n, 1<<7)
+	copy(p.samples[i:i+n], b[0].upper[:n])
+	return n
+}
+
+// same returns how many of the details, from the first on, are all 0 or all between the same two mips.
+func same(details []Detail) int {
+	first := details[0]
+	if first == 0 {
+		for i, d := range details {
+			if d != 0 {
+				return i
+			}
+		}
+		return len(details)
+	}
+	for i, d := range details {
+		if d>>8 != first>>8 || d&255 == 0 {
+			return i
+		}
+	}
+	return len(details)
+}

@@ -15,8 +15,6 @@ type batch struct {
 	fx, fy       [batchSize]uint32 // fractions of a texel, in 1/256
 }
 
-const batchSize = 64
-
 // across makes samples of pairs of texels: lanes of 16 bits, scaled by 256, of R, B, G, A.
 func across(pairs *[batchSize]uint64, fx *[batchSize]uint32, n int) {
 	one, bytes := archsimd.BroadcastUint64x4(0x01000100), archsimd.BroadcastUint64x4(lanes)
@@ -60,10 +58,11 @@ func down(out []uint32, upper, lower *[batchSize]uint64, f *[batchSize]uint32) {
 	}
 }
 
-// mix makes samples, scaled by 256, of the samples of two lines, and leaves them in upper.
-func mix(upper, lower *[batchSize]uint64, f *[batchSize]uint32, n int) {
+// mix makes samples, scaled by 256, of the samples of two lines, and leaves them in upper. round, in
+// 1/256, is added before they are cut off.
+func mix(upper, lower *[batchSize]uint64, f *[batchSize]uint32, n int, round int32) {
 	for i := 0; i < n; i += octet / 2 {
-		even, odd := between(archsimd.LoadUint64x4Slice(upper[i:i+4]), archsimd.LoadUint64x4Slice(lower[i:i+4]), archsimd.LoadUint32x4Slice(f[i:i+4]), 0)
+		even, odd := between(archsimd.LoadUint64x4Slice(upper[i:i+4]), archsimd.LoadUint64x4Slice(lower[i:i+4]), archsimd.LoadUint32x4Slice(f[i:i+4]), round)
 		even.ShiftAllRight(8).SaturateToUint16ConcatGrouped(odd.ShiftAllRight(8)).AsUint64x4().StoreSlice(upper[i : i+4])
 	}
 }
@@ -85,5 +84,5 @@ func (p *batch) pixels(out []uint32) {
 func (p *batch) samples(n int) {
 	across(&p.upper, &p.fx, n)
 	across(&p.lower, &p.fx, n)
-	mix(&p.upper, &p.lower, &p.fy, n)
+	mix(&p.upper, &p.lower, &p.fy, n, 0)
 }

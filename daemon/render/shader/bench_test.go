@@ -7,6 +7,7 @@ import (
 
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/blur"
 )
 
 // BenchmarkKernel1080p runs every kernel on one goroutine: time is CPU time.
@@ -17,7 +18,7 @@ func BenchmarkKernel1080p(b *testing.B) {
 	pool := raster.NewPool(1)
 	defer pool.Close()
 	r := shader.NewRunner(pool)
-	for _, s := range append(samples(16), sample{"gaussian blur 5.5", &shader.GaussianBlur{Sigma: 5.5, Horizontal: true, Vertical: true}}) {
+	for _, s := range append(samples(16), sample{"gaussian blur 5.5", &blur.Gaussian{Sigma: 5.5, Horizontal: true, Vertical: true}}) {
 		b.Run(s.name, func(b *testing.B) {
 			r.Run(s.kernel, out, src) // buffers grow
 			start := cpu()

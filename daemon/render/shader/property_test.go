@@ -15,6 +15,10 @@ import (
 
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/blur"
+	"olive-distributed/daemon/render/shader/distort"
+	"olive-distributed/daemon/render/shader/grade"
+	"olive-distributed/daemon/render/shader/stylize"
 )
 
 var update = flag.Bool("update", false, "write the digests anew")
@@ -131,16 +135,16 @@ func TestWithoutAPictureTheEffectSeesBlack(t *testing.T) {
 		kernel         shader.Kernel
 		corner, middle uint32
 	}{
-		{"a blur has no edge", &shader.BoxBlur{Radius: 9, Horizontal: true, Vertical: true}, black, black},
-		{"nor has a directional one", &shader.DirectionalBlur{Length: 40}, black, black},
-		{"nor has a gaussian one, however wide", &shader.GaussianBlur{Sigma: 1e9, Horizontal: true}, black, black},
-		{"nor has a radial one", &shader.RadialBlur{Radius: 300, X: 99}, black, black},
-		{"inverted it is white", &shader.Invert{Amount: 100}, white, white},
-		{"tiles have no seams", &shader.Tile{Scale: 9}, black, black},
-		{"colours from outside are black", &shader.Aberration{Red: 9000}, black, black},
-		{"a sphere still has an outside", &shader.Sphere{Scale: 75, Stretched: true}, 0, black},
-		{"a crop still cuts", &shader.Crop{Left: 30, Top: 30}, 0, black},
-		{"stitches are dark and threads are not", &shader.CrossStitch{Size: 5}, 0xff0d2633, black},
+		{"a blur has no edge", &blur.Box{Radius: 9, Horizontal: true, Vertical: true}, black, black},
+		{"nor has a directional one", &blur.Directional{Length: 40}, black, black},
+		{"nor has a gaussian one, however wide", &blur.Gaussian{Sigma: 1e9, Horizontal: true}, black, black},
+		{"nor has a radial one", &blur.Radial{Radius: 300, X: 99}, black, black},
+		{"inverted it is white", &grade.Invert{Amount: 100}, white, white},
+		{"tiles have no seams", &distort.Tile{Scale: 9}, black, black},
+		{"colours from outside are black", &stylize.Aberration{Red: 9000}, black, black},
+		{"a sphere still has an outside", &distort.Sphere{Scale: 75, Stretched: true}, 0, black},
+		{"a crop still cuts", &distort.Crop{Left: 30, Top: 30}, 0, black},
+		{"stitches are dark and threads are not", &stylize.CrossStitch{Size: 5}, 0xff0d2633, black},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			out := &raster.Texture{}
@@ -160,7 +164,7 @@ func TestWithoutAPictureTheEffectSeesBlack(t *testing.T) {
 func TestAWideBlurEndsSmoothly(t *testing.T) {
 	src := scenery(40, 30, false)
 	for _, sigma := range []float32{1000, 20000, 28000, 29000, 1e9} {
-		got := picture(&shader.GaussianBlur{Sigma: sigma, Horizontal: true}, src, 1)
+		got := picture(&blur.Gaussian{Sigma: sigma, Horizontal: true}, src, 1)
 		for i, p := range got.Pix {
 			if limit := uint32(math.Ceil(255 * 40 / float64(2*sigma))); p>>24 > limit {
 				t.Fatalf("sigma %v: pixel %d has alpha %d, want at most %d", sigma, i, p>>24, limit)
@@ -169,8 +173,8 @@ func TestAWideBlurEndsSmoothly(t *testing.T) {
 	}
 }
 
-// FuzzKernels feeds any parameters to any kernel, on pictures that are small but of any shape. The
-// work is bounded by the picture, so a run that takes long is a failure, too.
+// FuzzKernels feeds any parameters to any kernel, with vectors and without, on pictures that are small but of
+// any shape. The work is bounded by the picture, so a run that takes long is a failure, too.
 func FuzzKernels(f *testing.F) {
 	for i := range samples(1) {
 		f.Add(uint8(i), uint8(9), uint8(6), 1.0, 1.0, 1.0, uint8(1))
@@ -192,6 +196,10 @@ func FuzzKernels(f *testing.F) {
 		first := slices.Clone(out.Pix)
 		if r.Run(k, out, src); !slices.Equal(first, out.Pix) {
 			t.Errorf("%T gives two results", k)
+		}
+		r.Vectors = false
+		if r.Run(k, out, src); !slices.Equal(first, out.Pix) {
+			t.Errorf("%T: vectors give another picture than plain loops", k)
 		}
 		r.Run(k, out, nil)
 	})
@@ -224,8 +232,7 @@ func TestVectorsGiveTheBytesOfPlainLoops(t *testing.T) {
 	for _, s := range append(samples(1), variants...) {
 		for _, size := range sizes {
 			src := scenery(size[0], size[1], true)
-			var want *raster.Texture
-			shader.Plainly(func() { want = picture(s.kernel, src, 1) })
+			want := plainly(s.kernel, src)
 			if got := picture(s.kernel, src, 1); !slices.Equal(got.Pix, want.Pix) {
 				t.Errorf("%s at %dx%d: vectors give another picture", s.name, size[0], size[1])
 			}

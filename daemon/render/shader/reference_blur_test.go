@@ -5,6 +5,7 @@ import (
 
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/blur"
 )
 
 func blurReference(kernel shader.Kernel, t *texture, x, y int) (color, bool) {
@@ -26,21 +27,21 @@ func blurReference(kernel shader.Kernel, t *texture, x, y int) (color, bool) {
 		return t.mean(x, y, n, 0, 1, weight)
 	}
 	switch k := kernel.(type) {
-	case *shader.BoxBlur:
+	case *blur.Box:
 		return two(int(math.Ceil(float64(k.Radius))), even, k.Horizontal, k.Vertical), true
-	case *shader.GaussianBlur:
+	case *blur.Gaussian:
 		s := float64(k.Sigma)
 		return two(int(math.Ceil(3*s)), func(d float64) float64 { return math.Exp(-d * d / (2 * s * s)) }, k.Horizontal, k.Vertical), true
-	case *shader.DirectionalBlur:
+	case *blur.Directional:
 		sin, cos := math.Sincos(float64(k.Angle) * math.Pi / 180)
 		return t.mean(x, y, int(math.Ceil(float64(k.Length))), cos, sin, even), true
-	case *shader.RadialBlur:
+	case *blur.Radial:
 		return radialReference(k, t, x, y), true
 	}
 	return color{}, false
 }
 
-func radialReference(k *shader.RadialBlur, t *texture, x, y int) color {
+func radialReference(k *blur.Radial, t *texture, x, y int) color {
 	spoke := func(x, y float64) (n int, sin, cos float64) {
 		dx, dy := x-t.w/2-float64(k.X), y-t.h/2-float64(k.Y)
 		sin, cos = math.Sincos(math.Atan(dy / dx))

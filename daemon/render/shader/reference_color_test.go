@@ -4,6 +4,10 @@ import (
 	"math"
 
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
+	"olive-distributed/daemon/render/shader/grade"
+	"olive-distributed/daemon/render/shader/keying"
+	"olive-distributed/daemon/render/shader/stylize"
 )
 
 // colorReference computes the effects that look at one pixel only.
@@ -11,21 +15,21 @@ func colorReference(kernel shader.Kernel, t *texture, x, y int) color {
 	c := t.own(x, y)
 	u, v := (float64(x)+.5)/t.w, (float64(y)+.5)/t.h
 	switch k := kernel.(type) {
-	case *shader.Crop:
+	case *distort.Crop:
 		return cropReference(k, c, u, v)
-	case *shader.Correction:
+	case *grade.Correction:
 		return correctionReference(k, c)
-	case *shader.HSB:
+	case *grade.HSB:
 		return hsbReference(k, c)
-	case *shader.Invert:
+	case *grade.Invert:
 		for i := range 3 {
 			c[i] += (1 - 2*c[i]) * float64(k.Amount) / 100
 		}
-	case *shader.Noise:
+	case *grade.Noise:
 		return noiseReference(k, c, u, v)
-	case *shader.ChromaKey:
+	case *keying.Chroma:
 		return chromaReference(k, c)
-	case *shader.LumaKey:
+	case *keying.Luma:
 		l := (max(c[0], c[1], c[2]) + min(c[0], c[1], c[2])) / 2
 		switch {
 		case l > float64(k.High)/100:
@@ -37,23 +41,23 @@ func colorReference(kernel shader.Kernel, t *texture, x, y int) color {
 			l = 1 - l
 		}
 		return color{c[0] * l, c[1] * l, c[2] * l, l}
-	case *shader.Despill:
+	case *keying.Despill:
 		others := [3][2]int{{1, 2}, {0, 2}, {0, 1}}[k.Channel]
 		b, f := float64(k.Balance)/100, float64(k.Factor)/100
 		m := .5 * (c[others[0]]*(1+b) + c[others[1]]*(1-b))
 		c[k.Channel] = min(c[k.Channel], m)*f + c[k.Channel]*(1-f)
-	case *shader.ColorFinder:
+	case *keying.Finder:
 		q := componentReference(k.Component, c)
 		if out := q > float64(k.High) || q < float64(k.Low); out != k.Invert {
 			return color{}
 		}
 		return color{c[0] * c[3], c[1] * c[3], c[2] * c[3], c[3]}
-	case *shader.Posterize:
+	case *stylize.Posterize:
 		g, n := float64(k.Gamma)/100, float64(k.Colors)
 		for i := range 3 {
 			c[i] = math.Pow(math.Floor(math.Pow(c[i], g)*n)/n, 1/g)
 		}
-	case *shader.Vignette:
+	case *stylize.Vignette:
 		return vignetteReference(k, t, c, u, v)
 	default:
 		panic("no reference")
@@ -61,7 +65,7 @@ func colorReference(kernel shader.Kernel, t *texture, x, y int) color {
 	return c
 }
 
-func cropReference(k *shader.Crop, c color, u, v float64) color {
+func cropReference(k *distort.Crop, c color, u, v float64) color {
 	a := c[3]
 	for _, side := range []struct{ e, cut float64 }{{u, float64(k.Left)}, {v, float64(k.Top)}, {1 - u, float64(k.Right)}, {1 - v, float64(k.Bottom)}} {
 		f := math.Pow(2, 10-float64(k.Feather)/10)
@@ -78,7 +82,7 @@ func cropReference(k *shader.Crop, c color, u, v float64) color {
 	return color{c[0] * a, c[1] * a, c[2] * a, a}
 }
 
-func correctionReference(k *shader.Correction, c color) color {
+func correctionReference(k *grade.Correction, c color) color {
 	tau := float64(k.Temperature) / 100
 	warm := color{1, .3900815788*math.Log(tau) - .6318414438, 1}
 	if tau > 66 {
@@ -138,7 +142,7 @@ func hueOf(c color) (h, s, v float64) {
 	return h, d / high, high
 }
 
-func hsbReference(k *shader.HSB, c color) color {
+func hsbReference(k *grade.HSB, c color) color {
 	h, s, v := hueOf(c)
 	if s == 0 {
 		h = 0
@@ -152,7 +156,7 @@ func hsbReference(k *shader.HSB, c color) color {
 }
 
 // noiseReference rounds to float32 after each operation: the digits that are left are the effect.
-func noiseReference(k *shader.Noise, c color, u, v float64) color {
+func noiseReference(k *grade.Noise, c color, u, v float64) color {
 	noise := func(seed float32) float64 {
 		f := k.Time + seed + float32(.161803398874989484820459)
 		x := float32(float32(u)*f) - float32(.161803398874989484820459)
@@ -174,7 +178,7 @@ func noiseReference(k *shader.Noise, c color, u, v float64) color {
 	return c
 }
 
-func chromaReference(k *shader.ChromaKey, c color) color {
+func chromaReference(k *keying.Chroma, c color) color {
 	cb := func(c color) float64 { return .5 - .1145721061*c[0] - .3854278939*c[1] + .5*c[2] }
 	cr := func(c color) float64 { return .5 + .5*c[0] - .4541529083*c[1] - .0458470917*c[2] }
 	key := color{float64(k.Key[0]), float64(k.Key[1]), float64(k.Key[2])}
@@ -195,22 +199,22 @@ func chromaReference(k *shader.ChromaKey, c color) color {
 	return c
 }
 
-func componentReference(component shader.Component, c color) float64 {
+func componentReference(component keying.Component, c color) float64 {
 	h, s, v := hueOf(c)
 	switch component {
-	case shader.Luminance:
+	case keying.Luminance:
 		return 50 * (max(c[0], c[1], c[2]) + min(c[0], c[1], c[2]))
-	case shader.Value:
+	case keying.Value:
 		return 100 * v
-	case shader.Hue:
+	case keying.Hue:
 		return h / 3.6
-	case shader.Saturation:
+	case keying.Saturation:
 		return 100 * s
 	}
-	return 100 * c[component-shader.Red]
+	return 100 * c[component-keying.Red]
 }
 
-func vignetteReference(k *shader.Vignette, t *texture, c color, u, v float64) color {
+func vignetteReference(k *stylize.Vignette, t *texture, c color, u, v float64) color {
 	if k.Circular {
 		a := t.w / t.h
 		u = u*a - (1 - 1/a)

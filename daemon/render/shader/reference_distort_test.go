@@ -4,13 +4,15 @@ import (
 	"math"
 
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
+	"olive-distributed/daemon/render/shader/stylize"
 )
 
 // placeReference returns where a warp samples, or nil for another effect.
 func placeReference(kernel shader.Kernel, t *texture) place {
 	w, h := t.w, t.h
 	switch k := kernel.(type) {
-	case *shader.Flip:
+	case *distort.Flip:
 		return func(x, y float64) (float64, float64) {
 			u, v := x/w, y/h
 			if k.Horizontal {
@@ -21,7 +23,7 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 			}
 			return u, v
 		}
-	case *shader.Bulge:
+	case *distort.Bulge:
 		ox, oy := float64(k.X)/w, float64(k.Y)/h
 		return func(x, y float64) (float64, float64) {
 			qx, qy := 2*x/w-1-ox, 2*y/h-1-oy
@@ -29,7 +31,7 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 			r := math.Pow(math.Hypot(qx, qy), 1+float64(k.Amount)/100)
 			return (r*cos + ox + 1) / 2, (r*sin + oy + 1) / 2
 		}
-	case *shader.Fisheye:
+	case *distort.Fisheye:
 		return func(x, y float64) (float64, float64) {
 			m := 2 - float64(k.Size)/100
 			qx, qy := 2*x/w-1, 2*y/h-1
@@ -42,11 +44,11 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 			sin, cos := math.Sincos(math.Atan2(qy, qx))
 			return r*cos + .5, r*sin + .5
 		}
-	case *shader.Ripple:
+	case *distort.Ripple:
 		return rippleReference(k, t)
-	case *shader.Sphere:
+	case *distort.Sphere:
 		return sphereReference(k, t)
-	case *shader.Swirl:
+	case *distort.Swirl:
 		cx, cy := w/2+float64(k.X), h/2+float64(k.Y)
 		return func(x, y float64) (float64, float64) {
 			qx, qy := x-cx, y-cy
@@ -57,7 +59,7 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 			}
 			return (qx + cx) / w, (qy + cy) / h
 		}
-	case *shader.Tile:
+	case *distort.Tile:
 		tile := func(a, centre float64, mirror bool) float64 {
 			a = (a-.5)/(float64(k.Scale)/100) + .5 - centre/100
 			if mirror && mod(a, 2) > 1 {
@@ -68,7 +70,7 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 		return func(x, y float64) (float64, float64) {
 			return tile(x/w, float64(k.X), k.MirrorX), tile(y/h, float64(k.Y), k.MirrorY)
 		}
-	case *shader.Wave:
+	case *distort.Wave:
 		bend := func(a float64) float64 {
 			return math.Sin((a-float64(k.Evolution)/100)*float64(k.Frequency)) * float64(k.Intensity) / 100
 		}
@@ -78,20 +80,20 @@ func placeReference(kernel shader.Kernel, t *texture) place {
 			}
 			return x / w, y/h - bend(x/w)
 		}
-	case *shader.Pixelate:
+	case *stylize.Pixelate:
 		return func(x, y float64) (float64, float64) {
 			if k.Bypass {
 				return x / w, y / h
 			}
 			return x/w - mod(x/w, 1/float64(k.X)), y/h - mod(y/h, 1/float64(k.Y))
 		}
-	case *shader.CornerPin:
+	case *distort.CornerPin:
 		return pinReference(k, t)
 	}
 	return nil
 }
 
-func rippleReference(k *shader.Ripple, t *texture) place {
+func rippleReference(k *distort.Ripple, t *texture) place {
 	aspect, cx := 1., 1.
 	if !k.Stretch {
 		aspect = t.w / t.h
@@ -110,7 +112,7 @@ func rippleReference(k *shader.Ripple, t *texture) place {
 	}
 }
 
-func sphereReference(k *shader.Sphere, t *texture) place {
+func sphereReference(k *distort.Sphere, t *texture) place {
 	ax, ay := 1., 1.
 	if !k.Stretched {
 		if t.w > t.h {
@@ -133,7 +135,7 @@ func sphereReference(k *shader.Sphere, t *texture) place {
 }
 
 // pinReference uses complex numbers for the plane.
-func pinReference(k *shader.CornerPin, t *texture) place {
+func pinReference(k *distort.CornerPin, t *texture) place {
 	point := func(p [2]float64) complex128 { return complex(p[0], p[1]) }
 	cross := func(a, b complex128) float64 { return real(a)*imag(b) - imag(a)*real(b) }
 	abs := func(a complex128) float64 { return math.Hypot(real(a), imag(a)) }

@@ -4,6 +4,7 @@ import (
 	"math"
 
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/stylize"
 )
 
 // stylizeReference computes the effects of section 7 that take several samples.
@@ -12,14 +13,14 @@ func stylizeReference(kernel shader.Kernel, t *texture, x, y int) (color, bool) 
 	at := func(dx, dy float64) color { return t.at((px+dx)/t.w, (py+dy)/t.h, 0) }
 	c := t.own(x, y)
 	switch k := kernel.(type) {
-	case *shader.Aberration:
+	case *stylize.Aberration:
 		for i, a := range []float32{k.Red, k.Green, k.Blue} {
 			c[i] = at(-float64(a)/100, -float64(a)/100)[i]
 		}
 		return c, true
-	case *shader.CrossStitch:
+	case *stylize.CrossStitch:
 		return stitchReference(k, t, x, y), true
-	case *shader.Emboss:
+	case *stylize.Emboss:
 		o, sign, parts := math.Floor(float64(k.Level)), 1., 1.5
 		if k.Invert {
 			sign = -1
@@ -33,7 +34,7 @@ func stylizeReference(kernel shader.Kernel, t *texture, x, y int) (color, bool) 
 		}
 		g := sum / parts * c[3]
 		return color{c[0] * g, c[1] * g, c[2] * g, c[3]}, true
-	case *shader.Light:
+	case *stylize.Light:
 		p := [2]float64{px/t.w - .5, py/t.h - .5}
 		next := func() color {
 			p[0], p[1] = p[0]*.992, p[1]*.992
@@ -45,13 +46,13 @@ func stylizeReference(kernel shader.Kernel, t *texture, x, y int) (color, bool) 
 			z += math.Pow(max(0, .5-math.Hypot(s[0], s[1])), 2) * math.Exp(-.08*float64(i))
 		}
 		return color{o[0]*o[0] + z, o[1]*o[1] + z, o[2]*o[2] + z, c[3]}, true
-	case *shader.Toonify:
+	case *stylize.Toonify:
 		return toonReference(k, t, x, y), true
 	}
 	return color{}, false
 }
 
-func stitchReference(k *shader.CrossStitch, t *texture, x, y int) color {
+func stitchReference(k *stylize.CrossStitch, t *texture, x, y int) color {
 	s := float64(k.Size)
 	rest := func(a float64) float64 { return math.Trunc(mod(a, s)) }
 	corner := func(x, y float64) (float64, float64) {
@@ -75,7 +76,7 @@ func stitchReference(k *shader.CrossStitch, t *texture, x, y int) color {
 	}), 1.4)
 }
 
-func toonReference(k *shader.Toonify, t *texture, x, y int) color {
+func toonReference(k *stylize.Toonify, t *texture, x, y int) color {
 	lum := func(i, j float64) float64 {
 		c := t.at((float64(x)+.5)/t.w+i/t.w, (float64(y)+.5)/t.h+j/t.w, 0)
 		return (c[0] + c[1] + c[2]) / 3

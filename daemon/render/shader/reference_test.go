@@ -5,6 +5,7 @@ import (
 
 	"olive-distributed/daemon/render/raster"
 	"olive-distributed/daemon/render/shader"
+	"olive-distributed/daemon/render/shader/distort"
 )
 
 // A color is R, G, B, A from 0 to 1.
@@ -156,9 +157,9 @@ func reference(kernel shader.Kernel, t *texture, x, y int) color {
 
 func cut(kernel shader.Kernel) bool {
 	switch k := kernel.(type) {
-	case *shader.Bulge, *shader.Wave:
+	case *distort.Bulge, *distort.Wave:
 		return true
-	case *shader.Sphere:
+	case *distort.Sphere:
 		return !k.Tile && k.HideEdges
 	}
 	return false

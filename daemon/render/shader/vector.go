@@ -4,5 +4,5 @@ package shader
 
 import "simd/archsimd"
 
-// vectors says that the processor has the instructions of the vector loops.
-var vectors = archsimd.X86.AVX2()
+// vectors says whether the processor has the instructions of the vector loops.
+func vectors() bool { return archsimd.X86.AVX2() }
