@@ -157,29 +157,57 @@ func (f *Forwarder) up(master, kernel net.Conn, buf []byte, n int) {
 	}
 }
 
-// down copies from the master to the kernel, and reports whether there was anything.
+// down copies from the master to the kernel, and reports whether there was anything. While one piece is written
+// the next one is deciphered.
 func (f *Forwarder) down(kernel, master net.Conn) (answers bool) {
-	buf := f.bytes.Get().(*[]byte)
-	defer f.bytes.Put(buf)
+	full := make(chan piece)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(full)
+		f.decipher(master, full)
+	})
+	defer reading.Wait()
+	for p := range full {
+		if !answers {
+			answers = true
+			f.heard()
+		}
+		_, err := kernel.Write((*p.buf)[:p.n])
+		f.bytes.Put(p.buf)
+		if err != nil {
+			_ = master.Close() // which ends the reading
+			for p := range full {
+				f.bytes.Put(p.buf)
+			}
+		}
+	}
+	return answers
+}
+
+// A piece is the first n bytes of a buffer.
+type piece struct {
+	buf *[]byte
+	n   int
+}
+
+// decipher reads pieces until the connection ends.
+func (f *Forwarder) decipher(master net.Conn, full chan<- piece) {
 	l, gathers := master.(*link)
 	for {
+		buf := f.bytes.Get().(*[]byte)
 		n, err := master.Read(*buf)
 		for gathers && err == nil && n < len(*buf) && l.wire.whole() {
 			var more int
 			more, err = master.Read((*buf)[n:])
 			n += more
 		}
-		if n > 0 {
-			if !answers {
-				answers = true
-				f.heard()
-			}
-			if _, bad := kernel.Write((*buf)[:n]); bad != nil {
-				return answers
-			}
+		if n == 0 {
+			f.bytes.Put(buf)
+		} else {
+			full <- piece{buf, n}
 		}
 		if err != nil {
-			return answers
+			return
 		}
 	}
 }
