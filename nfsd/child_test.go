@@ -22,6 +22,7 @@ import (
 	"testing"
 
 	"olive-distributed/nfsd"
+	"olive-distributed/nfsd/wire"
 )
 
 // A childConfig tells a child process what to serve. The child is the test binary itself.
@@ -71,6 +72,9 @@ func serveChild(text string) error {
 		secure, err := loadTLS(conf.Dir)
 		if err != nil {
 			return err
+		}
+		if conf.Peer != "stream" {
+			l = wire.Listen(l)
 		}
 		l = tls.NewListener(l, secure)
 	}

@@ -2,6 +2,7 @@ package nfsd_test
 
 import (
 	"bytes"
+	"errors"
 	"fmt"
 	"io/fs"
 	"net"
@@ -400,6 +401,91 @@ func TestNames(t *testing.T) {
 		})
 	}
 	s.alive()
+}
+
+// TestFilesStayInTheirFolder: two jobs of one worker, each with a folder to write to, and what else lies there.
+func TestFilesStayInTheirFolder(t *testing.T) {
+	w := newWorld(t)
+	if err := errors.Join(os.Mkdir(w.path("parts2"), 0o755), os.Mkdir(w.path("parts/folder"), 0o755), os.Symlink("../outside", w.path("parts/link"))); err != nil {
+		t.Fatal(err)
+	}
+	two := w.newExport(2, "job-2", &nfsd.Folder{Name: "parts", Path: w.path("parts2")})
+	w.views["worker"] = show(w.newExport(1, "job-1", w.folder()), two)
+	w.start(roomy)
+	s := w.site()
+	kept := s.newFile("kept", []byte("kept"))
+	parts2 := must(s.walk(must(s.mount("/job-2"))(t), "parts"))(t)
+	before := w.tree()
+	from := xdr{}.opaque(s.parts).str("kept")
+	const statXDev status = 18
+	for name, c := range map[string]struct {
+		call call
+		want []status
+	}{
+		"RENAME to another job":              {call{proc: procRename, args: from.opaque(parts2).str("kept")}, []status{statXDev}},
+		"RENAME among the media":             {call{proc: procRename, args: from.opaque(s.media).str("kept")}, []status{statROFS}},
+		"RENAME over a medium":               {call{proc: procRename, args: from.opaque(s.media).str("clip.mov")}, []status{statROFS}},
+		"RENAME of a medium":                 {call{proc: procRename, args: xdr{}.opaque(s.media).str("clip.mov").opaque(s.parts).str("clip.mov")}, []status{statROFS}},
+		"RENAME into the root":               {call{proc: procRename, args: from.opaque(s.root).str("kept")}, []status{statROFS}},
+		"RENAME over the folder itself":      {call{proc: procRename, args: from.opaque(s.root).str("parts")}, []status{statROFS}},
+		"RENAME below a file":                {call{proc: procRename, args: from.opaque(kept).str("x")}, []status{statNotDir}},
+		"RENAME over a folder":               {call{proc: procRename, args: from.opaque(s.parts).str("folder")}, []status{statExist, statIsDir, statNoEnt, statAcces}},
+		"RENAME over a link":                 {call{proc: procRename, args: from.opaque(s.parts).str("link")}, []status{statExist, statIsDir, statNoEnt, statAcces}},
+		"RENAME of a folder":                 {call{proc: procRename, args: xdr{}.opaque(s.parts).str("folder").opaque(s.parts).str("x")}, []status{statNoEnt}},
+		"RENAME of a link":                   {call{proc: procRename, args: xdr{}.opaque(s.parts).str("link").opaque(s.parts).str("x")}, []status{statNoEnt}},
+		"REMOVE of a folder":                 {call{proc: procRemove, args: xdr{}.opaque(s.parts).str("folder")}, []status{statNoEnt, statIsDir}},
+		"REMOVE of a link":                   {call{proc: procRemove, args: xdr{}.opaque(s.parts).str("link")}, []status{statNoEnt}},
+		"REMOVE of the folder of parts":      {call{proc: procRemove, args: xdr{}.opaque(s.root).str("parts")}, []status{statROFS}},
+		"CREATE over a folder":               {call{proc: procCreate, args: xdr{}.opaque(s.parts).str("folder").u32(unchecked).sattr(0o644, 0)}, []status{statExist, statIsDir}},
+		"CREATE through a link":              {call{proc: procCreate, args: xdr{}.opaque(s.parts).str("link").u32(unchecked).sattr(0o644, 0)}, []status{statExist}},
+		"LOOKUP of a folder":                 {call{proc: procLookup, args: xdr{}.opaque(s.parts).str("folder")}, []status{statNoEnt}},
+		"LOOKUP through a link":              {call{proc: procLookup, args: xdr{}.opaque(s.parts).str("link")}, []status{statNoEnt}},
+		"LINK of a medium into the folder":   {call{proc: procLink, args: xdr{}.opaque(s.clip).opaque(s.parts).str("clip.mov")}, []status{statNotSupp}},
+		"LINK of a part":                     {call{proc: procLink, args: xdr{}.opaque(kept).opaque(s.parts).str("twin")}, []status{statNotSupp}},
+		"MKNOD of a device":                  {call{proc: procMknod, args: xdr{}.opaque(s.parts).str("null").u32(4).sattr(0o666, -1).u32(1).u32(3)}, []status{statNotSupp}},
+		"SYMLINK":                            {call{proc: procSymlink, args: xdr{}.opaque(s.parts).str("s").sattr(-1, -1).str("/etc/passwd")}, []status{statNotSupp}},
+		"MKDIR":                              {call{proc: procMkdir, args: xdr{}.opaque(s.parts).str("d").sattr(0o777, -1)}, []status{statNotSupp}},
+		"RMDIR of a folder":                  {call{proc: procRmdir, args: xdr{}.opaque(s.parts).str("folder")}, []status{statNotSupp}},
+		"SETATTR of a folder's size":         {call{proc: procSetattr, args: xdr{}.opaque(s.parts).sized(0).u32(0)}, []status{statIsDir}},
+		"SETATTR of a medium's size":         {call{proc: procSetattr, args: xdr{}.opaque(s.clip).sized(0).u32(0)}, []status{statROFS}},
+		"WRITE to a medium":                  {call{proc: procWrite, args: writeArgs(s.clip, 0, unstable, []byte("x"))}, []status{statROFS}},
+		"WRITE to a folder":                  {call{proc: procWrite, args: writeArgs(s.parts, 0, unstable, []byte("x"))}, []status{statIsDir, statInval}},
+		"SETATTR with a guard of yesterday":  {call{proc: procSetattr, args: xdr{}.opaque(kept).sized(0).u32(1).u32(1).u32(1)}, []status{10002}},
+		"COMMIT up to 2^64":                  {call{proc: procCommit, args: xdr{}.opaque(kept).u64(1<<64 - 1).u32(1<<32 - 1)}, []status{statInval}},
+		"READ of the folder":                 {call{proc: procRead, args: readArgs(s.parts, 0, 100)}, []status{statIsDir}},
+		"READLINK of a part":                 {call{proc: procReadlink, args: xdr{}.opaque(kept)}, []status{statInval}},
+		"times that no clock shows":          {call{proc: procSetattr, args: xdr{}.opaque(kept).u32(0).u32(0).u32(0).u32(0).u32(0).u32(2).u32(0).u32(1<<32 - 1).u32(0)}, []status{statusless}},
+		"the kernel's word for leave it (2)": {call{proc: procSetattr, args: xdr{}.opaque(kept).u32(0).u32(0).u32(0).u32(0).u32(2).u32(0).u32(1<<30 - 2).u32(2).u32(0).u32(1<<30 - 1).u32(0)}, []status{statusless}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			if got := w.in(t).statusOf(c.call); !slices.Contains(c.want, got) {
+				t.Errorf("got status %d, want one of %d", got, c.want)
+			}
+			if now := w.tree(); now != before {
+				t.Errorf("the disk holds\n%s\nand did hold\n%s", now, before)
+			}
+			w.in(t).alive()
+		})
+	}
+}
+
+// TestModesAndOwnersAreTheServersOwn: a part cannot be made a program, whoever the caller claims to be.
+func TestModesAndOwnersAreTheServersOwn(t *testing.T) {
+	w := newWorld(t).start(roomy)
+	s := w.site()
+	h := s.newFile("part", []byte("part"))
+	must(s.nfs(procCreate, xdr{}.opaque(s.parts).str("other").u32(unchecked).sattr(0o6777, -1)))(t)
+	_, err := s.nfs(procSetattr, xdr{}.opaque(h).u32(1).u32(0o6777).u32(1).u32(0).u32(1).u32(0).u32(0).u32(0).u32(0).u32(0))
+	wantStatus(t, "SETATTR of a mode and an owner", err, statOK)
+	for _, name := range []string{"parts/part", "parts/other"} {
+		info, err := os.Stat(w.path(name))
+		if err != nil {
+			t.Fatal(err)
+		}
+		if info.Mode() != 0o640 {
+			t.Errorf("%s has the mode %v", name, info.Mode())
+		}
+	}
 }
 
 func TestRightNamesAreLeftAlone(t *testing.T) { // refusing everything would pass the tests above

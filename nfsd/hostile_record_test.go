@@ -155,6 +155,15 @@ func TestRecordsTooShortForACall(t *testing.T) {
 	}
 }
 
+// authSys is a credential that names a machine and the groups of root (RFC 5531, 14), and no verifier.
+func authSys(machine string, groups []uint32) xdr {
+	body := xdr{}.u32(0).str(machine).u32(0).u32(0).u32(uint32(len(groups)))
+	for _, g := range groups {
+		body = body.u32(g)
+	}
+	return xdr{}.u32(1).opaque(body).u32(0).u32(0)
+}
+
 func TestHeaders(t *testing.T) {
 	shared := newWorld(t).start(roomy)
 	for name, test := range map[string]struct {
@@ -181,6 +190,13 @@ func TestHeaders(t *testing.T) {
 		"mount, nothing asked":           {call{prog: progMount}, reply{}},
 		"nobody's credential":            {call{auth: xdr{}.u32(0).u32(0).u32(0).u32(0)}, reply{}},
 		"a credential of 400 bytes":      {call{auth: xdr{}.u32(1).opaque(make([]byte, 400)).u32(0).u32(0)}, reply{}},
+		"a user with 16 groups":          {call{auth: authSys("client", make([]uint32, 16))}, reply{}},
+		"a user with 1000 groups":        {call{auth: authSys("client", make([]uint32, 1000))}, reply{denied: true, accept: 1}},
+		"a user of a machine of 1 MB":    {call{auth: authSys(strings.Repeat("c", 1<<20), nil)}, reply{denied: true, accept: 1}},
+		"a user whose groups are a lie":  {call{auth: xdr{}.u32(1).opaque(xdr{}.u32(0).str("client").u32(0).u32(0).u32(1<<32 - 1)).u32(0).u32(0)}, reply{}},
+		"a user who says nothing":        {call{auth: xdr{}.u32(1).opaque(nil).u32(0).u32(0)}, reply{}},
+		"Kerberos":                       {call{auth: xdr{}.u32(6).opaque(make([]byte, 20)).u32(0).u32(0)}, reply{denied: true, accept: 1}},
+		"a credential of no flavour":     {call{auth: xdr{}.u32(1<<32 - 1).u32(0).u32(0).u32(0)}, reply{denied: true, accept: 1}},
 		"a verifier that nobody expects": {call{auth: xdr{}.u32(0).u32(0).u32(0).str("verify")}, reply{}},
 	} {
 		t.Run(name, func(t *testing.T) {

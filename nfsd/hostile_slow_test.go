@@ -95,6 +95,39 @@ func TestAClientThatTakesNoReply(t *testing.T) {
 	s.alive()
 }
 
+// TestAClientThatSipsItsReply takes some of a reply again and again, so that it is never quite idle.
+func TestAClientThatSipsItsReply(t *testing.T) {
+	w := newWorld(t).start(nfsd.Limits{Send: soon, PerIdentity: 100})
+	s := w.site()
+	lazy := dialTo(t, w.as("worker"))
+	if err := lazy.conn.(*net.TCPConn).SetReadBuffer(4096); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() {
+		for {
+			if _, err := lazy.send(call{proc: procRead, args: readArgs(s.clip, 0, 1<<20)}); err != nil {
+				ended <- err
+				return
+			}
+		}
+	}()
+	sip := make([]byte, 16)
+	for tick := time.NewTicker(soon / 20); ; {
+		select {
+		case err := <-ended:
+			tick.Stop()
+			if isTimeout(err) {
+				t.Error("the connection stays")
+			}
+			s.alive()
+			return
+		case <-tick.C:
+			_, _ = lazy.conn.Read(sip)
+		}
+	}
+}
+
 func TestAFloodOfConnections(t *testing.T) {
 	w := newWorld(t)
 	w.views["flooder"] = w.views["worker"]
@@ -339,6 +372,7 @@ func TestMemoryUnderFloods(t *testing.T) {
 		{"READs whose replies nobody takes", bytes.Repeat(read, 20)},
 		{"listings that nobody takes", bytes.Repeat(list, 20)},
 		{"LOOKUPs whose replies nobody takes", bytes.Repeat(lookup, 1500)},
+		{"calls of nothing, whose replies nobody takes", bytes.Repeat(record(call{}.message()), 20_000)},
 		{"WRITEs that stop before the last byte", write[:len(write)-1]},
 		{"WRITEs, one after another", bytes.Repeat(write, 2)},
 		{"calls to remember", removes},

@@ -81,8 +81,8 @@ type Server struct {
 	verifier verifier
 
 	front   *front.Front
-	files   disk.Cache
-	folders parts.Set
+	files   *disk.Cache
+	folders *parts.Set
 	calls   sync.Pool
 }
 
@@ -97,7 +97,7 @@ func New(c Config) (*Server, error) {
 	c.Limits = c.Limits.withDefaults()
 	s := &Server{
 		conf: c, log: c.Log, mint: handle.NewMint(c.Key),
-		files: disk.Cache{Most: c.Limits.Descriptors},
+		files: disk.NewCache(c.Limits.Descriptors), folders: parts.NewSet(),
 		calls: sync.Pool{New: func() any { return &call{} }},
 	}
 	s.front = front.New(c.Limits.ofFront(), c.Log, s.answer)

@@ -18,6 +18,7 @@ import (
 	"olive-distributed/daemon/config"
 	"olive-distributed/daemon/share"
 	"olive-distributed/nfsd"
+	"olive-distributed/nfsd/wire"
 )
 
 // openShares opens the files of jobs to workers on other machines, unless the configuration says that all are here.
@@ -75,7 +76,11 @@ const workerSilence = 25 * time.Second
 
 // serveFiles serves one NFS connection of a worker.
 func (d *daemon) serveFiles(ctx context.Context, c *bus.Conn) {
-	if tcp, ok := c.NetConn().(*net.TCPConn); ok {
+	below := c.NetConn()
+	if w, ok := below.(*wire.Conn); ok {
+		below = w.Conn
+	}
+	if tcp, ok := below.(*net.TCPConn); ok {
 		_ = tcp.SetKeepAliveConfig(net.KeepAliveConfig{Enable: true, Idle: 10 * time.Second, Interval: 5 * time.Second, Count: 3})
 		if raw, err := tcp.SyscallConn(); err == nil {
 			_ = raw.Control(func(fd uintptr) {

@@ -10,6 +10,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"olive-distributed/nfsd/wire"
 )
 
 const (
@@ -221,7 +223,7 @@ func passing(err error) bool {
 // receive takes one connection through the gate to its service.
 func (s *Server) receive(ctx context.Context, raw net.Conn) {
 	watchLink(raw)
-	c := tls.Server(raw, s.tls)
+	c := tls.Server(wire.New(raw), s.tls)
 	defer func() { _ = raw.Close() }()
 	defer context.AfterFunc(ctx, func() { _ = raw.Close() })()
 	name, err := s.handshake(ctx, c)

@@ -8,7 +8,6 @@ import (
 	"io/fs"
 	"maps"
 	"math"
-	"os"
 	"path/filepath"
 	"runtime"
 	"slices"
@@ -30,14 +29,12 @@ type Report struct {
 
 // A MediaUse is a medium with the clips that show it.
 type MediaUse struct {
-	Name    string `json:"name"`
-	URL     string `json:"url"`
-	Path    string `json:"path,omitempty"`    // where it was found
-	Problem string `json:"problem,omitempty"` // why it cannot be used
-	Uses    []Use  `json:"uses"`
-	footage *ove.Footage
+	Name    string   `json:"name"`
+	URL     string   `json:"url"`
+	Path    string   `json:"path,omitempty"`    // where it was found
+	Problem string   `json:"problem,omitempty"` // why it cannot be used
+	Uses    []Use    `json:"uses"`
 	media   []Medium // the file, and its proxy if there is one
-	files   []string // that are read for it
 }
 
 // An EffectUse is an effect with the clips that have it.
@@ -265,48 +262,21 @@ func (x *examination) find(ctx context.Context, lib *media.Library, p *ove.Proje
 		if err != nil {
 			return err
 		}
-		m, err := stat(f, path, false)
+		m, err := Describe(f, path, false)
 		if err != nil {
 			if first == nil || !errors.Is(err, fs.ErrNotExist) && errors.Is(first, fs.ErrNotExist) {
 				first = err
 			}
 			continue
 		}
-		use.footage, use.Path, use.media = f, m.Path, append(x.proxy(f, projectFile), m)
-		use.files = filesOf(f, use.media)
-		return x.probe(ctx, lib, f, m.Path)
+		use.Path, use.media = m.Path, append(x.proxy(f, projectFile), m)
+		return x.probe(ctx, lib, f, m)
 	}
 	if first == nil || errors.Is(first, fs.ErrNotExist) {
 		return fmt.Errorf("not found; looked for %v", p.Candidates(f, projectFile))
 	}
 	return first
 }
-
-// filesOf lists the files of media: of an image sequence, the pictures without a gap.
-func filesOf(f *ove.Footage, media []Medium) []string {
-	var files []string
-	for _, m := range media {
-		if m.Proxy || !f.IsImageSequence() {
-			files = append(files, m.Path)
-			continue
-		}
-		first, begun := firstFile(f, m.Path), false
-		for n := f.StartNumber; n < f.StartNumber+maxPictures; n++ {
-			file := fmt.Sprintf(m.Path, n)
-			if begun = begun || file == first; !begun {
-				continue
-			}
-			if _, err := os.Lstat(file); err != nil {
-				break
-			}
-			files = append(files, file)
-		}
-	}
-	return files
-}
-
-// maxPictures bounds an image sequence: 11 hours at 25 frames/s.
-const maxPictures = 1_000_000
 
 // proxy returns the proxy that Olive would show, if there is one. Olive looks from its working
 // directory, which for a project that was opened by a double click is the project's.
@@ -322,15 +292,15 @@ func (x *examination) proxy(f *ove.Footage, projectFile string) []Medium {
 	if err != nil {
 		return nil
 	}
-	m, err := stat(f, path, true)
+	m, err := Describe(f, path, true)
 	if err != nil {
 		return nil
 	}
 	return []Medium{m}
 }
 
-func (x *examination) probe(ctx context.Context, lib *media.Library, f *ove.Footage, path string) error {
-	path = firstFile(f, path)
+func (x *examination) probe(ctx context.Context, lib *media.Library, f *ove.Footage, m Medium) error {
+	path := m.first()
 	file, err := lib.Probe(ctx, path)
 	if err != nil {
 		return err

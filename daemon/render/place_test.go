@@ -27,7 +27,7 @@ func aScene(t *testing.T) (s *Scene, path string) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	m, err := stat(&ove.Footage{ID: 1, Name: "m"}, path, false)
+	m, err := Describe(&ove.Footage{ID: 1, Name: "m"}, path, false)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -82,7 +82,7 @@ func TestAMediumMustStayWhatItWas(t *testing.T) {
 // TestWhatIsJudgedIsWhatWasExamined exchanges a medium between the look at it and the judgement.
 func TestWhatIsJudgedIsWhatWasExamined(t *testing.T) {
 	s, path := aScene(t)
-	r := Report{Media: []MediaUse{{footage: &ove.Footage{ID: 1, Name: "m"}, media: s.Plan.Media, files: []string{path}}}}
+	r := Report{Media: []MediaUse{{media: s.Plan.Media}}}
 	judge := func(file string) (device, inode uint64, err error) {
 		var st syscall.Stat_t
 		err = syscall.Stat(file, &st)

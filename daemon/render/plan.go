@@ -38,7 +38,8 @@ type Medium struct {
 	Proxy    bool   `json:"proxy,omitempty"` // the footage's proxy: its pictures are shown instead
 	Path     string `json:"path"`
 	Size     int64  `json:"size"`
-	Modified int64  `json:"modified"` // nanoseconds since 1970
+	Modified int64  `json:"modified"`     // nanoseconds since 1970
+	Run      Run    `json:"run,omitzero"` // of an image sequence; size and time are those of its first picture
 	// Place tells files at the same path of the same machine apart, which may have the same size and time on purpose.
 	Place string `json:"place,omitempty"`
 }
@@ -170,59 +171,60 @@ func (p *Plan) Open() (*Scene, error) {
 // check compares the medium's file with what it was at submit.
 func (m Medium) check(project *ove.Project) error {
 	for _, f := range project.Footage {
-		if f.ID != m.Footage {
-			continue
+		if f.ID == m.Footage {
+			return m.compare(f)
 		}
-		now, err := stat(f, m.Path, m.Proxy)
-		if errors.Is(err, fs.ErrNotExist) {
-			return fmt.Errorf("medium %s is not there any more: put it back, and retry the job", m.Path)
-		}
-		if err != nil {
-			return fmt.Errorf("medium %q: %w", f.Name, err)
-		}
-		if moved(m.Place, now.Place) {
-			return fmt.Errorf("medium %s was replaced by another file since the export began: start the export again", m.Path)
-		}
-		if now.Place = m.Place; now != m {
-			return fmt.Errorf("medium %s has changed since the export began: start the export again", m.Path)
-		}
-		return nil
 	}
 	return fmt.Errorf("the plan names footage %d, which the project does not have", m.Footage)
 }
 
-// stat describes the file of a footage or of its proxy; of an image sequence, its first picture.
-func stat(f *ove.Footage, path string, proxy bool) (Medium, error) {
-	file := path
-	if !proxy {
-		file = firstFile(f, path)
+// compare compares a medium with what lies there now.
+func (m Medium) compare(f *ove.Footage) error {
+	s, now, err := describe(f, m.Path, m.Proxy)
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return gone(m.first())
+	case err != nil:
+		return fmt.Errorf("medium %q: %w", f.Name, err)
+	case s != nil:
+		return s.differs(&m)
+	case moved(m.Place, now.Place):
+		return fmt.Errorf("medium %s was replaced by another file since the export began: start the export again", m.Path)
 	}
-	info, err := os.Stat(file)
-	if err != nil {
-		return Medium{}, err
+	if now.Place = m.Place; now != m {
+		return fmt.Errorf("medium %s has changed since the export began: start the export again", m.Path)
 	}
-	if !info.Mode().IsRegular() {
-		return Medium{}, fmt.Errorf("%s: %s, not a media file", file, kind(info.Mode()))
-	}
-	return Medium{Footage: f.ID, Proxy: proxy, Path: path, Size: info.Size(), Modified: info.ModTime().UnixNano(), Place: placeOf(path, info)}, nil
+	return nil
 }
 
-// firstTries is how many numbers ffmpeg tries for the first picture of a sequence.
-const firstTries = 5
+// Describe describes the file of a footage or of its proxy as it is now; of an image sequence, each of its pictures.
+func Describe(f *ove.Footage, path string, proxy bool) (Medium, error) {
+	_, m, err := describe(f, path, proxy)
+	return m, err
+}
 
-// firstFile is the path itself, or the first picture of an image sequence: ffmpeg looks for it
-// at the start number and the four after that.
-func firstFile(f *ove.Footage, path string) string {
-	if !f.IsImageSequence() {
-		return path
-	}
-	for n := range firstTries {
-		file := fmt.Sprintf(path, f.StartNumber+n)
-		if _, err := os.Stat(file); err == nil {
-			return file
+// describe is Describe; the sequence is nil for a plain file.
+func describe(f *ove.Footage, path string, proxy bool) (*sequence, Medium, error) {
+	m := Medium{Footage: f.ID, Proxy: proxy, Path: path}
+	if !proxy && f.IsImageSequence() {
+		s, err := look(path, f.StartNumber)
+		if err != nil {
+			return nil, Medium{}, err
 		}
+		m.Size, m.Modified, m.Run, m.Place = s.info.Size(), s.info.ModTime().UnixNano(), s.run, s.place.String()
+		return s, m, nil
 	}
-	return fmt.Sprintf(path, f.StartNumber)
+	info, err := os.Stat(path)
+	if err != nil {
+		return nil, Medium{}, err
+	}
+	if !info.Mode().IsRegular() {
+		return nil, Medium{}, fmt.Errorf("%s: %s, not a media file", path, kind(info.Mode()))
+	}
+	at := newPlacer(path)
+	at.addInfo(info)
+	m.Size, m.Modified, m.Place = info.Size(), info.ModTime().UnixNano(), at.String()
+	return nil, m, nil
 }
 
 func kind(m os.FileMode) string {

@@ -37,7 +37,6 @@ type Job struct {
 
 	once  sync.Once
 	files []nfsd.File
-	err   error
 }
 
 // NewJob describes a job whose folder, on this machine, is given. It does not look at the disk.
@@ -72,10 +71,7 @@ func Prepare(folder string, project []byte, plan *render.Plan) (*Sheet, error) {
 
 // export makes what one worker sees of the job.
 func (j *Job) export(id uint32, worker string, quota int64, allow func(string) bool) (*nfsd.Export, error) {
-	j.once.Do(func() { j.files, j.err = j.find() })
-	if j.err != nil {
-		return nil, j.err
-	}
+	j.once.Do(func() { j.files = j.find() })
 	inbox := Inbox(j.folder, worker)
 	if err := os.MkdirAll(inbox, 0o700); err != nil {
 		return nil, fmt.Errorf("make inbox: %w", err)
@@ -93,49 +89,40 @@ func (j *Job) export(id uint32, worker string, quota int64, allow func(string) b
 const maxFiles = 16
 
 // find lists the files of the export.
-func (j *Job) find() ([]nfsd.File, error) {
+func (j *Job) find() []nfsd.File {
 	files := []nfsd.File{{Name: ProjectName, Path: real(filepath.Join(j.folder, projectFile))}}
 	for i, m := range j.plan.Media {
 		item := j.sheet.Media[i]
-		if item.Numbered {
-			files = append(files, j.pictures(m, item)...)
+		if !item.Numbered {
+			files = append(files, nfsd.File{Name: item.Name, Path: real(m.Path), Was: j.was(m)})
 			continue
 		}
-		files = append(files, nfsd.File{Name: item.Name, Path: real(m.Path), Was: j.was(m, m.Path)})
-	}
-	return files, nil
-}
-
-// maxPictures bounds an image sequence that can be shared: more than an hour of film.
-const maxPictures = 200_000
-
-// pictures lists the files of an image sequence, without a gap from one of the first numbers that ffmpeg tries.
-func (j *Job) pictures(m render.Medium, item Item) (files []nfsd.File) {
-	const tries = 5
-	for n := item.Start; n < item.Start+maxPictures; n++ {
-		path := fmt.Sprintf(m.Path, n)
-		info, err := os.Stat(path)
-		if err != nil && len(files) == 0 && n < item.Start+tries-1 {
-			continue
+		for n := m.Run.First; n < m.Run.First+m.Run.Count; n++ {
+			path := fmt.Sprintf(m.Path, n)
+			files = append(files, nfsd.File{Name: fmt.Sprintf(item.Name, n), Path: real(path), Was: now(path)})
 		}
-		if err != nil || !info.Mode().IsRegular() {
-			break
-		}
-		f := nfsd.File{Name: fmt.Sprintf(item.Name, n), Path: real(path)}
-		if len(files) == 0 {
-			f.Was = j.was(m, path)
-		} else if stamp, err := nfsd.StampOf(info); err == nil {
-			f.Was = &stamp
-		}
-		files = append(files, f)
 	}
 	return files
 }
 
-// was is what the medium's file was at submit. Where it has changed since, the stamp is one that it does not have.
-func (j *Job) was(m render.Medium, path string) *nfsd.Stamp {
-	want := nfsd.Stamp{Size: m.Size, Modified: time.Unix(0, m.Modified)}
+// now is what a picture is when it is first shown; nil: it is not there. Whether all are what they were at submit the
+// worker sees, which compares them with the plan before it renders a range and after that.
+func now(path string) *nfsd.Stamp {
 	info, err := os.Stat(path)
+	if err != nil {
+		return nil
+	}
+	stamp, err := nfsd.StampOf(info)
+	if err != nil {
+		return nil
+	}
+	return &stamp
+}
+
+// was is what the medium's file was at submit. Where it has changed since, the stamp is one that it does not have.
+func (j *Job) was(m render.Medium) *nfsd.Stamp {
+	want := nfsd.Stamp{Size: m.Size, Modified: time.Unix(0, m.Modified)}
+	info, err := os.Stat(m.Path)
 	if err != nil {
 		return &want
 	}

@@ -92,16 +92,10 @@ func (h *house) write(name, text string) {
 
 func (h *house) medium(footage int, name string, proxy bool) render.Medium {
 	h.t.Helper()
-	m := render.Medium{Footage: footage, Proxy: proxy, Path: h.path(name)}
-	file := m.Path
-	if strings.Contains(name, "%") {
-		file = fmt.Sprintf(file, 8)
-	}
-	info, err := os.Stat(file)
+	m, err := render.Describe(&ove.Footage{ID: footage, URL: name, StartNumber: 7}, h.path(name), proxy)
 	if err != nil {
 		h.t.Fatal(err)
 	}
-	m.Size, m.Modified = info.Size(), info.ModTime().UnixNano()
 	return m
 }
 
@@ -349,31 +343,41 @@ func TestTheDisksEndIsTold(t *testing.T) {
 }
 
 func TestAMediumThatChangesIsStale(t *testing.T) {
-	for name, change := range map[string]func(h *house){
-		"deleted":  func(h *house) { _ = os.Remove(h.path("two/a b.mp4")) },
-		"replaced": func(h *house) { h.write("new", "two two"); _ = os.Rename(h.path("new"), h.path("two/a b.mp4")) },
-		"written":  func(h *house) { h.write("two/a b.mp4", "more than before") },
-		"replaced by a link to something else": func(h *house) {
-			_ = os.Remove(h.path("two/a b.mp4"))
-			_ = os.Symlink(h.path("secret"), h.path("two/a b.mp4"))
+	for name, change := range map[string]func(h *house, path string) error{
+		"deleted":  func(_ *house, path string) error { return os.Remove(path) },
+		"replaced": func(_ *house, path string) error { return twin(path) },
+		"written":  func(_ *house, path string) error { return os.WriteFile(path, []byte("more than before"), 0o600) },
+		"touched":  func(_ *house, path string) error { return os.Chtimes(path, time.Time{}, time.Unix(1, 0)) },
+		"replaced by a link to something else": func(h *house, path string) error {
+			return errors.Join(os.Remove(path), os.Symlink(h.path("secret"), path))
 		},
 	} {
-		t.Run(name, func(t *testing.T) {
-			h := newHouse(t, 0)
-			h.grant("w1", 0)
-			c := h.mount("w1")
-			f, err := walk(t, c, "media", "3-a_b.mp4")
-			if err != nil {
-				t.Fatal(err)
-			}
-			change(h)
-			if data, _, err := c.Read(t.Context(), f, 0, 100); !errors.Is(err, hard.Stale) {
-				t.Errorf("read %q, %v, want %v", data, err, hard.Stale)
-			}
-			if got, err := read(t, c, "media", "1-a_b.mp4"); err != nil || got != "one" {
-				t.Errorf("another medium: %q, %v", got, err)
-			}
-		})
+		for medium, at := range map[string][2]string{
+			"a film":                           {"two/a b.mp4", "3-a_b.mp4"},
+			"a picture in the middle of a run": {"shot_10.png", "2-shot_10.png"},
+		} {
+			t.Run(medium+" is "+name, func(t *testing.T) {
+				h := newHouse(t, 0)
+				h.grant("w1", 0)
+				c := h.mount("w1")
+				f, err := walk(t, c, "media", at[1])
+				if err != nil {
+					t.Fatal(err)
+				}
+				if err := change(h, h.path(at[0])); err != nil {
+					t.Fatal(err)
+				}
+				if data, _, err := c.Read(t.Context(), f, 0, 100); !errors.Is(err, hard.Stale) {
+					t.Errorf("read %q, %v, want %v", data, err, hard.Stale)
+				}
+				if got, err := read(t, c, "media", at[1]); err == nil {
+					t.Errorf("found anew: read %q", got)
+				}
+				if got, err := read(t, c, "media", "1-a_b.mp4"); err != nil || got != "one" {
+					t.Errorf("another medium: %q, %v", got, err)
+				}
+			})
+		}
 	}
 	t.Run("before it is shown first", func(t *testing.T) {
 		h := newHouse(t, 0)
@@ -383,6 +387,43 @@ func TestAMediumThatChangesIsStale(t *testing.T) {
 			t.Errorf("read %q", got)
 		}
 	})
+}
+
+// twin puts another file at the path that has the content and the time of the one that lies there.
+func twin(path string) error {
+	data, err := os.ReadFile(path)
+	if err != nil {
+		return err
+	}
+	info, err := os.Stat(path)
+	if err != nil {
+		return err
+	}
+	other := path + ".twin"
+	return errors.Join(os.WriteFile(other, data, 0o600), os.Chtimes(other, info.ModTime(), info.ModTime()), os.Rename(other, path))
+}
+
+// Other workers render with what was there at submit, so this one must not see more.
+func TestARunOfPicturesIsThatOfThePlan(t *testing.T) {
+	h := newHouse(t, 0)
+	h.write("shot_07.png", "a picture before the first")
+	h.write("shot_12.png", "a picture after the last")
+	if err := os.Rename(h.path("shot_09.png"), h.path("away")); err != nil {
+		t.Fatal(err)
+	}
+	h.grant("w1", 0)
+	c := h.mount("w1")
+	for name, want := range map[string]string{"08": "picture 8", "10": "picture 10", "11": "picture 11", "07": "", "12": "", "09": ""} {
+		if got, err := read(t, c, "media", "2-shot_"+name+".png"); got != want || (err == nil) != (want != "") {
+			t.Errorf("picture %s: %q, %v, want %q", name, got, err, want)
+		}
+	}
+	if err := os.Rename(h.path("away"), h.path("shot_09.png")); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := read(t, c, "media", "2-shot_09.png"); err != nil || got != "picture 9" {
+		t.Errorf("a picture that was put back: %q, %v", got, err)
+	}
 }
 
 func TestWhatIsTakenAwayIsGone(t *testing.T) {

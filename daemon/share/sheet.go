@@ -22,8 +22,7 @@ type Sheet struct {
 // An Item is a medium in an export.
 type Item struct {
 	Name     string `json:"name"`               // "media/1-clip.mp4"; of an image sequence, a printf pattern
-	Numbered bool   `json:"numbered,omitempty"` // it is an image sequence,
-	Start    int    `json:"start,omitempty"`    // and this the first number to look for
+	Numbered bool   `json:"numbered,omitempty"` // it is an image sequence
 }
 
 // newSheet names the media of a plan: by their number in it, and by what they are called on the master.
@@ -54,7 +53,7 @@ func name(n int, m render.Medium, f *ove.Footage) Item {
 	base := filepath.Base(m.Path)
 	if parts := number.FindStringSubmatch(base); parts != nil && f.IsImageSequence() && !m.Proxy {
 		return Item{
-			Name: fmt.Sprintf("media/%d-%s%s%s", n, plain(parts[1]), parts[2], plain(parts[3])), Numbered: true, Start: f.StartNumber,
+			Name: fmt.Sprintf("media/%d-%s%s%s", n, plain(parts[1]), parts[2], plain(parts[3])), Numbered: true,
 		}
 	}
 	return Item{Name: fmt.Sprintf("media/%d-%s", n, plain(base))}

@@ -13,6 +13,7 @@ import (
 	"testing/synctest"
 	"time"
 
+	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 	"olive-distributed/daemon/worker"
 )
@@ -66,21 +67,25 @@ func elsewhere(s *shop) *mount {
 func medium(s *shop, footage int, name, theirs, here string) {
 	s.t.Helper()
 	path := filepath.Join(s.dir, "media", here)
-	if strings.Contains(here, "%") {
-		path = fmt.Sprintf(path, 0)
-	}
 	if err := os.MkdirAll(filepath.Dir(path), 0o700); err != nil {
 		s.t.Fatal(err)
 	}
-	if err := os.WriteFile(path, []byte(name), 0o600); err != nil {
-		s.t.Fatal(err)
+	files := []string{path}
+	if strings.Contains(here, "%") {
+		files = []string{fmt.Sprintf(path, 0), fmt.Sprintf(path, 1), fmt.Sprintf(path, 2)}
 	}
-	info, err := os.Stat(path)
+	for _, file := range files {
+		if err := os.WriteFile(file, []byte(name), 0o600); err != nil {
+			s.t.Fatal(err)
+		}
+	}
+	m, err := render.Describe(&ove.Footage{ID: footage, URL: here}, filepath.Join(s.dir, "media", here), false)
 	if err != nil {
 		s.t.Fatal(err)
 	}
+	m.Path, m.Place = theirs, ""
 	for _, t := range s.boss.queue {
-		t.Plan.Media = append(t.Plan.Media, render.Medium{Footage: footage, Path: theirs, Size: info.Size(), Modified: info.ModTime().UnixNano()})
+		t.Plan.Media = append(t.Plan.Media, m)
 		t.Share.Media = append(t.Share.Media, "media/"+here)
 	}
 }
@@ -172,17 +177,24 @@ func TestAReasonSpeaksOfTheMastersFiles(t *testing.T) {
 
 // Whatever came of the range: its film would be made of two media.
 func TestAMediumThatChangesFailsItsRange(t *testing.T) {
+	picture := func(change func(path string) error) func(string) error {
+		return func(medium string) error { return change(filepath.Join(filepath.Dir(medium), "2-s001.png")) }
+	}
 	for name, c := range map[string]struct {
-		change func(path string) error
+		change func(medium string) error
 		result error // of the engine
 		want   string
 	}{
-		"it is written":                    {func(p string) error { return os.WriteFile(p, []byte("longer"), 0o600) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
-		"it is touched":                    {func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1, 0)) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
-		"it is deleted":                    {os.Remove, nil, "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
-		"the engine fails for that reason": {os.Remove, errors.New("moov atom not found"), "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
-		"the engine fails for another one": {func(string) error { return nil }, errors.New("out of memory"), "out of memory"},
-		"the server says that it is stale": {func(string) error { return nil }, fmt.Errorf("read: %w", syscall.ESTALE), "the file has changed since the export began, or the range was taken back"},
+		"it is written": {func(p string) error { return os.WriteFile(p, []byte("longer"), 0o600) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
+		"it is touched": {func(p string) error { return os.Chtimes(p, time.Time{}, time.Unix(1, 0)) }, nil, "medium /srv/films/a b.mp4 has changed since the export began"},
+		"it is deleted": {os.Remove, nil, "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
+		"a picture in the middle is written": {
+			picture(func(p string) error { return os.WriteFile(p, []byte("longer"), 0o600) }), nil, "the image sequence /srv/stills/s%03d.png has changed since the export began",
+		},
+		"a picture in the middle is deleted": {picture(os.Remove), nil, "medium /srv/stills/s001.png is not there any more: put it back, and retry the job"},
+		"the engine fails for that reason":   {os.Remove, errors.New("moov atom not found"), "medium /srv/films/a b.mp4 is not there any more: put it back, and retry the job"},
+		"the engine fails for another one":   {func(string) error { return nil }, errors.New("out of memory"), "out of memory"},
+		"the server says that it is stale":   {func(string) error { return nil }, fmt.Errorf("read: %w", syscall.ESTALE), "the file has changed since the export began, or the range was taken back"},
 	} {
 		t.Run(name, func(t *testing.T) {
 			synctest.Test(t, func(t *testing.T) {

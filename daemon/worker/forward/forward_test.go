@@ -6,7 +6,6 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
-	"io"
 	"log/slog"
 	"net"
 	"os"
@@ -588,75 +587,5 @@ func TestANetworkThatIsCutInMidReadIsNotNoticed(t *testing.T) {
 	}
 	if !bytes.Equal(got, want) {
 		t.Error("the client has read something else")
-	}
-}
-
-func BenchmarkRead(b *testing.B) {
-	for name, way := range map[string]string{"straight": "", "forwarded": "x"} {
-		b.Run(name, func(b *testing.B) { benchmarkCopy(b, way != "") })
-	}
-}
-
-// benchmarkCopy measures what one stream of bytes from the master loses on its way.
-func benchmarkCopy(b *testing.B, forwarded bool) {
-	keys := newPapers(b)
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		b.Fatal(err)
-	}
-	tl := keys.listen(l)
-	defer tl.Close()
-	var serving sync.WaitGroup
-	serving.Go(func() {
-		for {
-			c, err := tl.Accept()
-			if err != nil {
-				return
-			}
-			serving.Go(func() {
-				defer c.Close()
-				if _, err := c.Read(make([]byte, 4)); err != nil {
-					return
-				}
-				for data := make([]byte, step); err == nil; {
-					_, err = c.Write(data)
-				}
-			})
-		}
-	})
-	defer serving.Wait()
-	defer tl.Close()
-	dial := forward.Dialer{Addr: l.Addr().String(), TLS: keys.client()}.Dial
-	if forwarded {
-		inner := dial
-		f, err := forward.New(forward.Config{Dial: inner, Allow: anybody})
-		if err != nil {
-			b.Fatal(err)
-		}
-		fl, err := net.Listen("tcp", "127.0.0.1:0")
-		if err != nil {
-			b.Fatal(err)
-		}
-		ctx, stop := context.WithCancel(context.Background())
-		var work sync.WaitGroup
-		work.Go(func() { _ = f.Serve(ctx, fl) })
-		defer work.Wait()
-		defer stop()
-		dial = func(ctx context.Context) (net.Conn, error) {
-			return (&net.Dialer{}).DialContext(ctx, "tcp", fl.Addr().String())
-		}
-	}
-	c, err := dial(b.Context())
-	if err != nil {
-		b.Fatal(err)
-	}
-	defer c.Close()
-	_, _ = c.Write([]byte("call"))
-	buf := make([]byte, step)
-	b.SetBytes(step)
-	for b.Loop() {
-		if _, err := io.ReadFull(c, buf); err != nil {
-			b.Fatal(err)
-		}
 	}
 }

@@ -11,6 +11,8 @@ import (
 	"time"
 
 	"golang.org/x/sys/unix"
+
+	"olive-distributed/nfsd/wire"
 )
 
 // bufferSize is how much is copied at once: a quarter of what the kernel asks for in a READ.
@@ -38,8 +40,8 @@ func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := newWire(raw)
-	c := tls.Client(w, d.TLS)
+	in := newRecords(raw)
+	c := tls.Client(wire.New(in), d.TLS)
 	if err := c.HandshakeContext(ctx); err != nil {
 		hangUp(raw)
 		return nil, fmt.Errorf("shake hands with the master at %s: %w", d.Addr, err)
@@ -47,7 +49,7 @@ func (d Dialer) Dial(ctx context.Context) (net.Conn, error) {
 	if tcp, ok := raw.(*net.TCPConn); ok {
 		impatient(tcp, quiet)
 	}
-	return &link{c, w}, nil
+	return &link{c, in}, nil
 }
 
 // impatient ends a connection whose other end does not acknowledge what was sent.
@@ -59,35 +61,30 @@ func impatient(c *net.TCPConn, quiet time.Duration) {
 	}
 }
 
-// A link is TLS on a wire.
+// A link is TLS whose records are read many at a time.
 type link struct {
 	*tls.Conn
-	wire *wire
+	in *records
 }
 
 // Close does not say goodbye: a notice to a peer that takes nothing would wait for it.
-func (l *link) Close() error { return l.wire.Close() }
+func (l *link) Close() error { return l.in.Close() }
 
-// A wire is a connection below TLS. crypto/tls makes a system call for every record of 16 KiB; a wire gathers
-// records in both directions.
-type wire struct {
+// Records are what is read below TLS. crypto/tls makes a system call for every record of 16 KiB; here they come together.
+type records struct {
 	net.Conn
 	in   *bufio.Reader
 	rest int // bytes of the record that is being read, its header included
-
-	mu   sync.Mutex
-	hold bool
-	out  []byte
 }
 
 const recordHeader = 5 // type, version, length: RFC 8446, 5.1
 
-func newWire(c net.Conn) *wire {
-	return &wire{Conn: c, in: bufio.NewReaderSize(c, bufferSize)}
+func newRecords(c net.Conn) *records {
+	return &records{Conn: c, in: bufio.NewReaderSize(c, bufferSize)}
 }
 
 // Read never gives more than what is left of a record, so that whole can tell where the next one begins.
-func (w *wire) Read(p []byte) (int, error) {
+func (w *records) Read(p []byte) (int, error) {
 	if w.rest == 0 {
 		head, err := w.in.Peek(recordHeader)
 		if err != nil {
@@ -101,7 +98,7 @@ func (w *wire) Read(p []byte) (int, error) {
 }
 
 // whole reports whether a whole record is here, so that reading it does not wait.
-func (w *wire) whole() bool {
+func (w *records) whole() bool {
 	if w.rest > 0 || w.in.Buffered() < recordHeader {
 		return false
 	}
@@ -109,77 +106,70 @@ func (w *wire) whole() bool {
 	return err == nil && w.in.Buffered() >= recordHeader+int(head[3])<<8+int(head[4])
 }
 
-// Write keeps what it gets while records are gathered.
-func (w *wire) Write(p []byte) (int, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if w.hold {
-		w.out = append(w.out, p...)
-		return len(p), nil
-	}
-	return w.Conn.Write(p)
-}
-
-// gather begins to keep records.
-func (w *wire) gather() {
-	w.mu.Lock()
-	w.hold = true
-	w.mu.Unlock()
-}
-
-// flush writes what was gathered.
-func (w *wire) flush() error {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	w.hold = false
-	_, err := w.Conn.Write(w.out)
-	w.out = w.out[:0]
-	return err
-}
-
 // up copies from the kernel to the master, first n bytes that were read already.
 func (f *Forwarder) up(master, kernel net.Conn, buf []byte, n int) {
-	l, gathers := master.(*link)
 	for {
-		if gathers {
-			l.wire.gather()
-		}
-		_, err := master.Write(buf[:n])
-		if gathers && err == nil {
-			err = l.wire.flush()
-		}
-		if err != nil {
+		if err := wire.Write(master, buf[:n]); err != nil {
 			return
 		}
+		var err error
 		if n, err = kernel.Read(buf); err != nil {
 			return
 		}
 	}
 }
 
-// down copies from the master to the kernel, and reports whether there was anything.
+// down copies from the master to the kernel, and reports whether there was anything. While one piece is written
+// the next one is deciphered.
 func (f *Forwarder) down(kernel, master net.Conn) (answers bool) {
-	buf := f.bytes.Get().(*[]byte)
-	defer f.bytes.Put(buf)
+	full := make(chan piece)
+	var reading sync.WaitGroup
+	reading.Go(func() {
+		defer close(full)
+		f.decipher(master, full)
+	})
+	defer reading.Wait()
+	for p := range full {
+		if !answers {
+			answers = true
+			f.heard()
+		}
+		_, err := kernel.Write((*p.buf)[:p.n])
+		f.bytes.Put(p.buf)
+		if err != nil {
+			_ = master.Close() // which ends the reading
+			for p := range full {
+				f.bytes.Put(p.buf)
+			}
+		}
+	}
+	return answers
+}
+
+// A piece is the first n bytes of a buffer.
+type piece struct {
+	buf *[]byte
+	n   int
+}
+
+// decipher reads pieces until the connection ends.
+func (f *Forwarder) decipher(master net.Conn, full chan<- piece) {
 	l, gathers := master.(*link)
 	for {
+		buf := f.bytes.Get().(*[]byte)
 		n, err := master.Read(*buf)
-		for gathers && err == nil && n < len(*buf) && l.wire.whole() {
+		for gathers && err == nil && n < len(*buf) && l.in.whole() {
 			var more int
 			more, err = master.Read((*buf)[n:])
 			n += more
 		}
-		if n > 0 {
-			if !answers {
-				answers = true
-				f.heard()
-			}
-			if _, bad := kernel.Write((*buf)[:n]); bad != nil {
-				return answers
-			}
+		if n == 0 {
+			f.bytes.Put(buf)
+		} else {
+			full <- piece{buf, n}
 		}
 		if err != nil {
-			return answers
+			return
 		}
 	}
 }

@@ -119,7 +119,7 @@ func open(t *testing.T, dir string, object uint64) (*disk.Open, func() bool) {
 
 func TestACacheKeepsWhatIsInUse(t *testing.T) {
 	dir := folder(t)
-	c := disk.Cache{Most: 2}
+	c := disk.NewCache(2)
 	defer c.Clear()
 	first, closed := open(t, dir, 1)
 	c.Add(first)
@@ -141,7 +141,7 @@ func TestACacheKeepsWhatIsInUse(t *testing.T) {
 
 func TestTwoWhoOpenTheSameShareIt(t *testing.T) {
 	dir := folder(t)
-	c := disk.Cache{Most: 2}
+	c := disk.NewCache(2)
 	defer c.Clear()
 	a, aClosed := open(t, dir, 1)
 	b, bClosed := open(t, dir, 1)
@@ -164,7 +164,7 @@ func TestTwoWhoOpenTheSameShareIt(t *testing.T) {
 
 func TestAnotherFileTakesAKey(t *testing.T) {
 	dir := folder(t)
-	c := disk.Cache{Most: 2}
+	c := disk.NewCache(2)
 	defer c.Clear()
 	a, aClosed := open(t, dir, 1)
 	b, _ := open(t, dir, 1)
@@ -178,7 +178,7 @@ func TestAnotherFileTakesAKey(t *testing.T) {
 
 func TestWithoutDescriptorsTheCacheIsEmptied(t *testing.T) {
 	dir := folder(t)
-	c := disk.Cache{Most: 2}
+	c := disk.NewCache(2)
 	f, closed := open(t, dir, 1)
 	c.Put(c.Add(f))
 	tries := 0

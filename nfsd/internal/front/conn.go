@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"olive-distributed/nfsd/internal/rpc"
+	"olive-distributed/nfsd/wire"
 )
 
 const (
@@ -241,7 +242,7 @@ func (c *conn) send(reply []byte) {
 	c.writing.Lock()
 	defer c.writing.Unlock()
 	c.nc.SetWriteDeadline(time.Now().Add(c.front.limits.Send))
-	if _, err := c.nc.Write(reply); err != nil {
+	if err := wire.Write(c.nc, reply); err != nil {
 		c.front.log.Debug("a reply was not taken", "identity", c.who.identity, "reason", err)
 		c.close()
 	}

@@ -421,7 +421,7 @@ func TestASetSharesFolders(t *testing.T) {
 	must(t, err)
 	path := filepath.Join(dir, "parts")
 	must(t, os.Mkdir(path, 0o700))
-	var set parts.Set
+	set := parts.NewSet()
 	defer set.Clear()
 	a, err := set.Get(path, 1000, 10)
 	must(t, err)
