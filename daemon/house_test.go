@@ -114,6 +114,7 @@ var pure = map[string]string{
 	"daemon/render/shader/grade":   "likewise",
 	"daemon/render/shader/keying":  "likewise",
 	"daemon/render/shader/stylize": "likewise",
+	"daemon/render/trig":           "likewise",
 	"daemon/spool/ready":           "what is ready follows from what was seen and when",
 }
 
