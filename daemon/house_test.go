@@ -75,7 +75,7 @@ var mayImport = map[string][]string{
 	"daemon/render/text/font":      {},
 	"daemon/render/text/hint":      {},
 	"daemon/render/text/html":      {},
-	"nfsd":                         {"nfsd/internal/disk", "nfsd/internal/front", "nfsd/internal/handle", "nfsd/internal/nfs3", "nfsd/internal/parts", "nfsd/internal/rpc", "nfsd/internal/xdr"},
+	"nfsd":                         {"nfsd/internal/disk", "nfsd/internal/front", "nfsd/internal/handle", "nfsd/internal/nfs3", "nfsd/internal/parts", "nfsd/internal/rpc", "nfsd/internal/xdr", "nfsd/tree"},
 	"nfsd/internal/disk":           {"nfsd/internal/handle", "nfsd/internal/keep"},
 	"nfsd/internal/front":          {"nfsd/internal/rpc", "nfsd/wire"},
 	"nfsd/internal/handle":         {},
@@ -90,6 +90,7 @@ var mayImport = map[string][]string{
 	"packaging/rig/vm/guest/agent": {"packaging/rig/vm/guest"},
 	"nfsd/internal/keep":           {},
 	"nfsd/wire":                    {},
+	"nfsd/tree":                    {"nfsd/internal/disk", "nfsd/internal/nfs3"},
 	"daemon/render/builtin": {
 		"daemon/ove", "daemon/media", "daemon/media/film", "daemon/render", "daemon/render/audio", "daemon/render/raster",
 		"daemon/render/raster/path", "daemon/render/shader", "daemon/render/shader/blur", "daemon/render/shader/distort", "daemon/render/shader/grade",

@@ -19,7 +19,7 @@ type fuzzed struct {
 }
 
 func newFuzzed(f *testing.F) *fuzzed {
-	w := newWorld(f).start(nfsd.Limits{PerIdentity: 1000, Record: time.Second})
+	w := newWorld(f).start(nfsd.Limits{PerIdentity: 1000, Record: time.Second, Idle: 2 * time.Second})
 	s := w.site()
 	return &fuzzed{world: w, handles: [][]byte{s.root, s.media, s.clip, s.small, s.parts, s.newFile("part", []byte("part"))}}
 }
@@ -27,7 +27,8 @@ func newFuzzed(f *testing.F) *fuzzed {
 // feed sends bytes on a connection of their own, and reads replies until the server has closed it. Each must be a
 // whole reply of RPC.
 //
-// It returns how many, and ends as soon as the last call that it adds itself is answered and most are there.
+// It returns how many, and ends as soon as the last call that it adds itself is answered and most are there. When a
+// record of sent is so long that this call is a part of it, the server closes a silent connection.
 func (z *fuzzed) feed(t *testing.T, sent []byte, most int) (replies int) {
 	a, b := net.Pipe()
 	served := make(chan error, 1)

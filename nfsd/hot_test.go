@@ -121,11 +121,11 @@ func BenchmarkHotCalls(b *testing.B) {
 func hotHandles(b *testing.B, s *Server, e *Export) (media, part handle.Handle) {
 	b.Helper()
 	k := &call{server: s}
-	media, _, err := k.fileHandle(e, e.root.byName["clip.mov"].file)
+	media, _, err := k.fileHandle(e, e.Root().Lookup("clip.mov").File)
 	if err != nil {
 		b.Fatal(err)
 	}
-	f, err := s.folders.Get(e.parts.Path, e.parts.Quota, e.parts.mostFiles())
+	f, err := s.folders.Get(e.Parts().Path, e.Parts().Quota, e.Parts().MostFiles())
 	if err != nil {
 		b.Fatal(err)
 	}

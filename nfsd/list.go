@@ -5,6 +5,7 @@ import (
 	"olive-distributed/nfsd/internal/nfs3"
 	"olive-distributed/nfsd/internal/parts"
 	"olive-distributed/nfsd/internal/xdr"
+	"olive-distributed/nfsd/tree"
 )
 
 // partsAtOnce is how many parts a listing takes from the folder at a time.
@@ -77,7 +78,7 @@ func (k *call) list(plus bool) nfs3.Status {
 // the folder.
 func (k *call) listVerifier(o *object) uint64 {
 	if o.dir != nil {
-		return o.dir.verifier
+		return o.dir.Verifier
 	}
 	return o.folder.Verifier()
 }
@@ -85,9 +86,9 @@ func (k *call) listVerifier(o *object) uint64 {
 // entries appends the entries behind a cookie, as many as there is room for. "." and ".." have the
 // cookies 1 and 2.
 func (l *listing) entries(cookie uint64) nfs3.Status {
-	self, up := uint64(partsFileID), uint64(rootFileID)
+	self, up := uint64(tree.PartsFileID), uint64(tree.RootFileID)
 	if l.o.dir != nil {
-		self = l.o.dir.fileID()
+		self = l.o.dir.FileID()
 	}
 	if cookie < 1 && !l.add(self, ".", 1, nil, handle.Handle{}) {
 		return nfs3.OK
@@ -103,10 +104,10 @@ func (l *listing) entries(cookie uint64) nfs3.Status {
 
 // fixed appends the entries of a read-only folder: their cookies are their places.
 func (l *listing) fixed(cookie uint64) nfs3.Status {
-	all := l.o.dir.entries
+	all := l.o.dir.Entries
 	for i := max(cookie, parts.FirstCookie-1) - (parts.FirstCookie - 1); i < uint64(len(all)); i++ {
 		id, attr, h := l.fixedEntry(&all[i])
-		if !l.add(id, all[i].name, i+parts.FirstCookie, attr, h) {
+		if !l.add(id, all[i].Name, i+parts.FirstCookie, attr, h) {
 			break
 		}
 	}
@@ -114,26 +115,26 @@ func (l *listing) fixed(cookie uint64) nfs3.Status {
 }
 
 // fixedEntry describes an entry: without attributes and handle, if there is nothing behind it now.
-func (l *listing) fixedEntry(it *entry) (id uint64, attr *nfs3.Attr, h handle.Handle) {
+func (l *listing) fixedEntry(it *tree.Entry) (id uint64, attr *nfs3.Attr, h handle.Handle) {
 	k, e := l.k, l.o.export
 	var a nfs3.Attr
 	switch {
-	case it.parts != nil:
-		return partsFileID, nil, h // a client asks for it by name
-	case it.folder != nil:
-		a, h = e.dirAttr(it.folder), k.dirHandle(e, it.folder)
+	case it.Parts != nil:
+		return tree.PartsFileID, nil, h // a client asks for it by name
+	case it.Dir != nil:
+		a, h = e.DirAttr(it.Dir), k.dirHandle(e, it.Dir)
 		return a.FileID, &a, h
 	case !l.plus:
-		return it.file.object, nil, h
-	case it.file.Path == "":
-		a, h = e.dataAttr(it.file), k.dataHandle(e, it.file)
+		return it.File.Object, nil, h
+	case it.File.Path == "":
+		a, h = e.DataAttr(it.File), k.dataHandle(e, it.File)
 		return a.FileID, &a, h
 	}
-	h, st, err := k.fileHandle(e, it.file)
+	h, st, err := k.fileHandle(e, it.File)
 	if err != nil {
-		return it.file.object, nil, h
+		return it.File.Object, nil, h
 	}
-	a = e.fileAttr(it.file, &st)
+	a = e.FileAttr(it.File, &st)
 	return a.FileID, &a, h
 }
 
@@ -159,7 +160,7 @@ func (l *listing) parts(cookie uint64) nfs3.Status {
 // addPart appends a part, if the identity may see it and it is still there.
 func (l *listing) addPart(p *parts.Part) bool {
 	name, ok := p.Name()
-	if !ok || !allowed(l.o.export.parts, name) {
+	if !ok || !l.o.export.Parts().Allowed(name) {
 		return true
 	}
 	if !l.plus {
@@ -168,7 +169,7 @@ func (l *listing) addPart(p *parts.Part) bool {
 	var attr *nfs3.Attr
 	var h handle.Handle
 	if st, err := l.o.folder.StatPart(p); err == nil {
-		a := l.o.export.partAttr(&st)
+		a := l.o.export.PartAttr(&st)
 		attr, h = &a, l.k.partHandle(l.o.export, p)
 	}
 	return l.add(p.Inode, name, p.Cookie, attr, h)

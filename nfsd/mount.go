@@ -59,22 +59,22 @@ func (k *call) mount() nfs3.Status {
 func (k *call) mountPoint(path string) (h handle.Handle, ok bool) {
 	name, below, deeper := strings.Cut(path, "/")
 	all := k.view.Exports()
-	i := slices.IndexFunc(all, func(e *Export) bool { return e.name == name })
+	i := slices.IndexFunc(all, func(e *Export) bool { return e.Name() == name })
 	if i < 0 {
 		return h, false
 	}
 	e := all[i]
 	if !deeper {
-		return k.dirHandle(e, e.root), true
+		return k.dirHandle(e, e.Root()), true
 	}
-	it := e.root.byName[below]
+	it := e.Root().Lookup(below)
 	switch {
-	case it == nil, it.file != nil:
+	case it == nil, it.File != nil:
 		return h, false
-	case it.parts != nil:
+	case it.Parts != nil:
 		return k.folderHandle(e), true
 	}
-	return k.dirHandle(e, it.folder), true
+	return k.dirHandle(e, it.Dir), true
 }
 
 // dump lists who has mounted what: that is nobody's business.
@@ -93,7 +93,7 @@ func (k *call) exports() nfs3.Status {
 		if len(k.Out)+nfs3.NameMax+32 > cap(k.Out) {
 			break
 		}
-		k.Out = xdr.Opaque(xdr.Bool(k.Out, true), "/"+e.name)
+		k.Out = xdr.Opaque(xdr.Bool(k.Out, true), "/"+e.Name())
 		k.Out = xdr.Bool(k.Out, false) // no groups: it is for everybody who sees it
 	}
 	k.Out = xdr.Bool(k.Out, false)

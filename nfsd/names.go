@@ -29,7 +29,7 @@ func (k *call) place() (o object, name string, s nfs3.Status) {
 		return o, "", s
 	}
 	name = string(raw)
-	if !allowed(o.export.parts, name) {
+	if !o.export.Parts().Allowed(name) {
 		return o, "", nfs3.Acces
 	}
 	return o, name, nfs3.OK
@@ -105,7 +105,7 @@ func readHow(r *xdr.Reader) (how parts.How, set nfs3.SetAttr, ok bool) {
 // dropPart closes a part that was removed.
 func (k *call) dropPart(o *object, p *parts.Part) {
 	if p != nil {
-		k.server.files.Drop(disk.Key{Export: o.export.id, Object: p.Inode})
+		k.server.files.Drop(disk.Key{Export: o.export.ID(), Object: p.Inode})
 	}
 }
 
@@ -138,7 +138,7 @@ func (k *call) rename() nfs3.Status {
 		return s
 	case s2 != nfs3.OK:
 		return s2
-	case from.export.id != to.export.id:
+	case from.export.ID() != to.export.ID():
 		return nfs3.XDev
 	}
 	displaced, err := to.folder.Rename(name, newName)

@@ -1,14 +1,13 @@
 package nfsd
 
 import (
-	"strings"
-
 	"golang.org/x/sys/unix"
 
 	"olive-distributed/nfsd/internal/disk"
 	"olive-distributed/nfsd/internal/handle"
 	"olive-distributed/nfsd/internal/nfs3"
 	"olive-distributed/nfsd/internal/parts"
+	"olive-distributed/nfsd/tree"
 )
 
 // An object is what a handle stands for, as far as the identity may see it now.
@@ -17,8 +16,8 @@ type object struct {
 	id     handle.ID
 	export *Export
 
-	dir    *folder       // root and read-only folders
-	file   *file         // read-only files
+	dir    *tree.Dir     // root and read-only folders
+	file   *tree.Item    // read-only files
 	folder *parts.Folder // the folder to write to, and its parts
 	part   *parts.Part
 	fd     int // of an open file; -1: there is none
@@ -27,7 +26,7 @@ type object struct {
 // export is what the identity sees under that number.
 func (k *call) export(id uint32) *Export {
 	for _, e := range k.view.Exports() {
-		if e.id == id {
+		if e.ID() == id {
 			return e
 		}
 	}
@@ -68,13 +67,13 @@ func (k *call) object() (object, nfs3.Status) {
 func (k *call) find(o *object) nfs3.Status {
 	switch o.id.Kind {
 	case handle.Root:
-		o.dir = o.export.root
+		o.dir = o.export.Root()
 	case handle.Dir:
-		if o.dir = o.export.folders[o.id.Object]; o.dir == nil {
+		if o.dir = o.export.Dir(o.id.Object); o.dir == nil {
 			return nfs3.Stale
 		}
 	case handle.File:
-		if o.file = o.export.files[o.id.Object]; o.file == nil {
+		if o.file = o.export.File(o.id.Object); o.file == nil {
 			return nfs3.Stale
 		}
 		return k.findFile(o)
@@ -93,16 +92,16 @@ func (k *call) find(o *object) nfs3.Status {
 
 // enterFolder makes o.folder the one that the export has to write to.
 func (k *call) enterFolder(o *object) nfs3.Status {
-	if o.export.parts == nil {
+	if o.export.Parts() == nil {
 		return nfs3.Stale
 	}
 	if k.folders != nil {
 		k.server.folders.Put(k.folders)
 		k.folders = nil
 	}
-	f, err := k.server.folders.Get(o.export.parts.Path, o.export.parts.Quota, o.export.parts.mostFiles())
+	f, err := k.server.folders.Get(o.export.Parts().Path, o.export.Parts().Quota, o.export.Parts().MostFiles())
 	if err != nil {
-		k.server.log.Error("nfsd: a folder to write to cannot be opened", "export", o.export.name, "reason", err)
+		k.server.log.Error("nfsd: a folder to write to cannot be opened", "export", o.export.Name(), "reason", err)
 		return missing(nfs3.StatusOf(err))
 	}
 	k.folders, o.folder = f, f.Folder
@@ -120,7 +119,7 @@ func missing(s nfs3.Status) nfs3.Status {
 // findFile opens the read-only file that o is of, unless it is open already.
 func (k *call) findFile(o *object) nfs3.Status {
 	if o.file.Path == "" {
-		if o.id.Generation != o.file.generation&handle.GenerationMask {
+		if o.id.Generation != o.file.Generation&handle.GenerationMask {
 			return nfs3.Stale
 		}
 		return nfs3.OK
@@ -137,8 +136,8 @@ func (k *call) findFile(o *object) nfs3.Status {
 }
 
 // openFile makes k.opened the open file that lies at f's path, and returns its handle.
-func (k *call) openFile(e *Export, f *file) (handle.Handle, nfs3.Status) {
-	key := disk.Key{Export: e.id, Object: f.object}
+func (k *call) openFile(e *Export, f *tree.Item) (handle.Handle, nfs3.Status) {
+	key := disk.Key{Export: e.ID(), Object: f.Object}
 	if k.opened == nil {
 		k.opened = k.server.files.Get(key)
 	}
@@ -162,7 +161,7 @@ func (k *call) openFile(e *Export, f *file) (handle.Handle, nfs3.Status) {
 		unix.Close(fd)
 		return handle.Handle{}, nfs3.StatusOf(err)
 	}
-	h := k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.File, Generation: gen, Object: f.object})
+	h := k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.File, Generation: gen, Object: f.Object})
 	k.opened = k.server.files.Add(&disk.Open{Key: key, Handle: h, FD: fd, About: f.Path})
 	return h, nfs3.OK
 }
@@ -180,7 +179,7 @@ func (k *call) findPart(o *object) nfs3.Status {
 	if err != nil {
 		return missing(nfs3.StatusOf(err))
 	}
-	if name, ok := p.Name(); !ok || !allowed(o.export.parts, name) {
+	if name, ok := p.Name(); !ok || !o.export.Parts().Allowed(name) {
 		return nfs3.Stale
 	}
 	o.part = p
@@ -189,7 +188,7 @@ func (k *call) findPart(o *object) nfs3.Status {
 
 // openPart opens o.part, unless it is open already.
 func (k *call) openPart(o *object) nfs3.Status {
-	key := disk.Key{Export: o.export.id, Object: o.part.Inode}
+	key := disk.Key{Export: o.export.ID(), Object: o.part.Inode}
 	if k.opened == nil {
 		k.opened = k.server.files.Get(key)
 	}
@@ -215,22 +214,22 @@ func (k *call) openPart(o *object) nfs3.Status {
 }
 
 func (k *call) partHandle(e *Export, p *parts.Part) handle.Handle {
-	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Part, Generation: p.Generation, Object: p.Inode})
+	return k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.Part, Generation: p.Generation, Object: p.Inode})
 }
 
 // describe makes the attributes of o those of the call.
 func (k *call) describe(o *object) nfs3.Status {
 	switch {
 	case o.dir != nil:
-		k.attr = o.export.dirAttr(o.dir)
+		k.attr = o.export.DirAttr(o.dir)
 	case o.fd < 0 && o.file != nil:
-		k.attr = o.export.dataAttr(o.file)
+		k.attr = o.export.DataAttr(o.file)
 	case o.fd < 0:
 		st, err := o.folder.Stat()
 		if err != nil {
 			return nfs3.StatusOf(err)
 		}
-		k.attr = o.export.folderAttr(&st)
+		k.attr = o.export.FolderAttr(&st)
 	default:
 		return k.describeOpen(o)
 	}
@@ -244,86 +243,15 @@ func (k *call) describeOpen(o *object) nfs3.Status {
 	if err := unix.Fstat(o.fd, &st); err != nil {
 		return nfs3.StatusOf(err)
 	}
-	if st.Nlink == 0 || o.file != nil && !o.file.is(&st) {
+	if st.Nlink == 0 || o.file != nil && !o.file.Is(&st) {
 		k.dropOpened()
 		return nfs3.Stale
 	}
 	if o.file != nil {
-		k.attr = o.export.fileAttr(o.file, &st)
+		k.attr = o.export.FileAttr(o.file, &st)
 	} else {
-		k.attr = o.export.partAttr(&st)
+		k.attr = o.export.PartAttr(&st)
 	}
 	k.hasAttr = true
 	return nfs3.OK
-}
-
-// is says whether st is of the file that the view means.
-func (f *file) is(st *unix.Stat_t) bool {
-	w := f.Was
-	return w == nil || w.Size == st.Size && (w.Inode == 0 || w.Inode == st.Ino) && (w.Device == 0 || w.Device == st.Dev) &&
-		w.Modified.Unix() == st.Mtim.Sec && int64(w.Modified.Nanosecond()) == st.Mtim.Nsec
-}
-
-func (e *Export) attr(kind, mode uint32, object uint64) nfs3.Attr {
-	at := unix.NsecToTimespec(e.made.UnixNano())
-	return nfs3.Attr{
-		Type: kind, Mode: mode, Links: 1, FSID: uint64(e.id), FileID: object,
-		Atime: at, Mtime: at, Ctime: at,
-	}
-}
-
-func (e *Export) dirAttr(d *folder) nfs3.Attr {
-	a := e.attr(nfs3.Directory, 0o555, d.fileID())
-	a.Links, a.Size = 2, 4096
-	return a
-}
-
-func (e *Export) dataAttr(f *file) nfs3.Attr {
-	a := e.attr(nfs3.Regular, 0o444, f.object)
-	a.Size, a.Used = uint64(len(f.Data)), uint64(len(f.Data))
-	return a
-}
-
-func (e *Export) fileAttr(f *file, st *unix.Stat_t) nfs3.Attr {
-	return withStat(e.attr(nfs3.Regular, 0o444, f.object), st)
-}
-
-func (e *Export) partAttr(st *unix.Stat_t) nfs3.Attr {
-	return withStat(e.attr(nfs3.Regular, 0o666, st.Ino), st)
-}
-
-func (e *Export) folderAttr(st *unix.Stat_t) nfs3.Attr {
-	a := withStat(e.attr(nfs3.Directory, 0o777, partsFileID), st)
-	a.Links = 2
-	return a
-}
-
-func withStat(a nfs3.Attr, st *unix.Stat_t) nfs3.Attr {
-	a.Size, a.Used = uint64(st.Size), uint64(st.Blocks)*512
-	a.Atime, a.Mtime, a.Ctime = st.Atim, st.Mtim, st.Ctim
-	return a
-}
-
-// The numbers of the folders that every export has.
-const (
-	rootFileID  = 1<<63 - 1
-	partsFileID = 1<<63 - 2
-)
-
-func (d *folder) fileID() uint64 {
-	if d.object == 0 {
-		return rootFileID
-	}
-	return d.object
-}
-
-// allowed says whether a name in the folder exists for who sees it as p.
-func allowed(p *Folder, name string) bool {
-	return p.Allow == nil || p.Allow(name) || silly(name)
-}
-
-// silly says whether name is one that clients give to a removed file that is still open there.
-func silly(name string) bool {
-	digits, ok := strings.CutPrefix(name, ".nfs")
-	return ok && len(digits) > 0 && len(digits) <= 32 && strings.Trim(digits, "0123456789abcdefABCDEF") == ""
 }

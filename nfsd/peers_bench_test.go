@@ -63,7 +63,7 @@ func BenchmarkPeers(b *testing.B) {
 	for _, section := range []struct {
 		name string
 		run  func()
-	}{{"read", t.reads}, {"calls", t.small}, {"write", t.writes}} {
+	}{{"read", t.reads}, {"secure", t.secure}, {"calls", t.small}, {"write", t.writes}} {
 		b.Run(section.name, func(b *testing.B) {
 			t.b = b
 			from := len(t.order)
@@ -151,15 +151,27 @@ func (t *contest) reads() {
 	theirs, _ = t.stream(t.sendfile)
 	t.add("read, 1 stream", "MB/s", "read/sendfile", ours, t.sendfile, theirs, 0, false)
 
-	ours, cpu = one(t.ownTLS)
-	theirs, theirCPU = t.stream(t.rawTLS)
-	t.add("read in mTLS", "MB/s", "mtls/raw", ours, t.rawTLS, theirs, 0.75, false)
-	t.add("server CPU in mTLS", "s/GiB", "mtls-cpu/raw", cpu, t.rawTLS, theirCPU, 1.3, true)
-	ours, _, theirs, _ = t.pair(t.ownTLS, t.gonfsTLS, part)
-	t.add("read in mTLS", "MB/s", "mtls/gonfs", ours, t.gonfsTLS, theirs, 3, false)
-
 	ours, _, theirs, _ = t.pair(t.own, t.ganesha, func(p *peer) (float64, float64) { return t.sequential(p, 8, gib) })
 	t.add("read, 8 streams", "MB/s", "read8/ganesha", ours, t.ganesha, theirs, 0.85, false)
+}
+
+// secure is read in mTLS. The pieces are small and many: the limits are narrow, and a slow moment must not meet one peer only.
+func (t *contest) secure() {
+	const piece = 1 << 28
+	read := func(p *peer) (rate, cpu float64) {
+		if p == t.rawTLS {
+			return t.stream(p)
+		}
+		return t.sequential(p, 1, bigSize)
+	}
+	ours, cpu, theirs, theirCPU := t.pair(t.ownTLS, t.rawTLS, read)
+	t.add("read in mTLS", "MB/s", "mtls/raw", ours, t.rawTLS, theirs, 0.75, false)
+	t.add("server CPU in mTLS", "s/GiB", "mtls-cpu/raw", cpu, t.rawTLS, theirCPU, 1.3, true)
+	for range 5 {
+		ours, cpu, theirs, theirCPU := t.pair(t.ownTLS, t.gonfsTLS, func(p *peer) (float64, float64) { return t.sequential(p, 1, piece) })
+		t.add("read in mTLS", "MB/s", "mtls/gonfs", ours, t.gonfsTLS, theirs, 3, false)
+		t.add("server CPU in mTLS", "s/GiB", "mtls-cpu/gonfs", cpu, t.gonfsTLS, theirCPU, 0, true)
+	}
 }
 
 func (t *contest) small() {
@@ -220,7 +232,7 @@ func (t *contest) stream(p *peer) (rate, cpu float64) {
 	c := dialTo(t.b, p.addr)
 	var in io.Reader = c.conn
 	if p.secure != nil {
-		in = tls.Client(c.conn, p.secure)
+		in = tls.Client(ahead(c.conn), p.secure)
 	}
 	n, err := io.CopyBuffer(struct{ io.Writer }{io.Discard}, struct{ io.Reader }{in}, make([]byte, 1<<20))
 	if err != nil || n != bigSize {

@@ -7,6 +7,7 @@ import (
 	"olive-distributed/nfsd/internal/handle"
 	"olive-distributed/nfsd/internal/nfs3"
 	"olive-distributed/nfsd/internal/xdr"
+	"olive-distributed/nfsd/tree"
 )
 
 // nfsProcedures are those of NFS version 3 (RFC 1813 §3.3), by their number.
@@ -118,79 +119,79 @@ func (k *call) lookupName(o *object, name []byte, found *object) nfs3.Status {
 	if o.folder != nil {
 		return k.lookupPart(o, string(name), found)
 	}
-	it, ok := o.dir.byName[string(name)]
+	it := o.dir.Lookup(string(name))
 	switch {
-	case !ok:
+	case it == nil:
 		return nfs3.NoEnt
-	case it.folder != nil:
-		k.attr, found.handle = o.export.dirAttr(it.folder), k.dirHandle(o.export, it.folder)
+	case it.Dir != nil:
+		k.attr, found.handle = o.export.DirAttr(it.Dir), k.dirHandle(o.export, it.Dir)
 		return nfs3.OK
-	case it.parts != nil:
+	case it.Parts != nil:
 		found.handle = k.folderHandle(o.export)
 		if s := k.enterFolder(found); s != nfs3.OK {
 			return s
 		}
 		return k.describe(found)
 	}
-	return k.lookupFile(it.file, found)
+	return k.lookupFile(it.File, found)
 }
 
 // lookupFile opens nothing: who looks through a large folder would only push out what others read.
-func (k *call) lookupFile(f *file, found *object) nfs3.Status {
+func (k *call) lookupFile(f *tree.Item, found *object) nfs3.Status {
 	if f.Path == "" {
-		k.attr, found.handle = found.export.dataAttr(f), k.dataHandle(found.export, f)
+		k.attr, found.handle = found.export.DataAttr(f), k.dataHandle(found.export, f)
 		return nfs3.OK
 	}
 	h, st, err := k.fileHandle(found.export, f)
 	if err != nil {
 		return nfs3.StatusOf(err)
 	}
-	k.attr, found.handle = found.export.fileAttr(f, &st), h
+	k.attr, found.handle = found.export.FileAttr(f, &st), h
 	return nfs3.OK
 }
 
 func (k *call) lookupPart(o *object, name string, found *object) nfs3.Status {
-	if !allowed(o.export.parts, name) {
+	if !o.export.Parts().Allowed(name) {
 		return nfs3.NoEnt
 	}
 	p, st, err := o.folder.Lookup(name)
 	if err != nil {
 		return nfs3.StatusOf(err)
 	}
-	k.attr, found.handle = o.export.partAttr(&st), k.partHandle(o.export, p)
+	k.attr, found.handle = o.export.PartAttr(&st), k.partHandle(o.export, p)
 	return nfs3.OK
 }
 
-func (k *call) dirHandle(e *Export, d *folder) handle.Handle {
-	if d == e.root {
-		return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Root})
+func (k *call) dirHandle(e *Export, d *tree.Dir) handle.Handle {
+	if d == e.Root() {
+		return k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.Root})
 	}
-	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Dir, Object: d.object})
+	return k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.Dir, Object: d.Object})
 }
 
 func (k *call) folderHandle(e *Export) handle.Handle {
-	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.Folder})
+	return k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.Folder})
 }
 
-func (k *call) dataHandle(e *Export, f *file) handle.Handle {
+func (k *call) dataHandle(e *Export, f *tree.Item) handle.Handle {
 	return k.server.mint.Make(handle.ID{
-		Export: e.id, Kind: handle.File, Object: f.object, Generation: f.generation & handle.GenerationMask,
+		Export: e.ID(), Kind: handle.File, Object: f.Object, Generation: f.Generation & handle.GenerationMask,
 	})
 }
 
 // fileHandle is the handle and description of what lies at f's path now, without opening it.
-func (k *call) fileHandle(e *Export, f *file) (h handle.Handle, st unix.Stat_t, err error) {
+func (k *call) fileHandle(e *Export, f *tree.Item) (h handle.Handle, st unix.Stat_t, err error) {
 	if st, err = disk.Stat(unix.AT_FDCWD, f.Path); err != nil {
 		return h, st, err
 	}
-	if !disk.Regular(&st) || !f.is(&st) {
+	if !disk.Regular(&st) || !f.Is(&st) {
 		return h, st, unix.ESTALE
 	}
 	gen, err := disk.Generation(unix.AT_FDCWD, f.Path, &st)
 	if err != nil {
 		return h, st, err
 	}
-	return k.server.mint.Make(handle.ID{Export: e.id, Kind: handle.File, Generation: gen, Object: f.object}), st, nil
+	return k.server.mint.Make(handle.ID{Export: e.ID(), Kind: handle.File, Generation: gen, Object: f.Object}), st, nil
 }
 
 // fsStat says how much room there is: in the folder to write to.
@@ -200,7 +201,7 @@ func (k *call) fsStat() nfs3.Status {
 		return s
 	}
 	var bytes, free, files, freeFiles uint64
-	if p := o.export.parts; p != nil {
+	if p := o.export.Parts(); p != nil {
 		if o.folder == nil {
 			if s := k.enterFolder(&o); s != nfs3.OK {
 				return s
@@ -215,8 +216,8 @@ func (k *call) fsStat() nfs3.Status {
 		if p.Quota > 0 {
 			bytes, free = uint64(p.Quota), min(free, uint64(max(0, p.Quota-used)))
 		}
-		files = uint64(p.mostFiles())
-		freeFiles = uint64(max(0, p.mostFiles()-has))
+		files = uint64(p.MostFiles())
+		freeFiles = uint64(max(0, p.MostFiles()-has))
 	}
 	k.postOp()
 	for _, v := range [...]uint64{bytes, free, free, files, freeFiles, freeFiles} {

@@ -118,7 +118,7 @@ func (k *call) sync(o *object, metadata bool) nfs3.Status {
 	})
 	if err != nil {
 		k.server.log.Error("nfsd: what a client wrote may be lost, it is told to write again: look after the disk",
-			"identity", k.Identity(), "export", o.export.name, "reason", err)
+			"identity", k.Identity(), "export", o.export.Name(), "reason", err)
 	}
 	return nfs3.StatusOf(err)
 }

@@ -1,4 +1,4 @@
-package nfsd
+package tree
 
 import (
 	"os"
@@ -107,11 +107,11 @@ func TestAFileIsWhatItWas(t *testing.T) {
 	} {
 		s := was
 		c.change(&s)
-		if got := (&file{File: File{Was: &s}}).is(&is); got != c.want {
+		if got := (&Item{File: File{Was: &s}}).Is(&is); got != c.want {
 			t.Errorf("%s: %t, want %t", name, got, c.want)
 		}
 	}
-	if !(&file{}).is(&is) {
+	if !(&Item{}).Is(&is) {
 		t.Error("without a stamp it is another file")
 	}
 }
