@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"olive-distributed/daemon/durable"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
@@ -86,6 +87,7 @@ type Master struct {
 	stopped chan struct{} // closed when Run serves no more
 	desks   chan struct{} // a place for each project that is read
 	joins   sync.WaitGroup
+	disk    durable.Disk
 
 	verifying turns // of workers whose parts are looked at
 
