@@ -67,13 +67,20 @@ func (s *service) pass(ctx context.Context, g gate, c *call) error {
 	case err != nil:
 		return ErrNotAuthorized.With(fmt.Errorf("%s needs %s, and polkit cannot be asked: %w", c.name, action, err))
 	case !ok:
-		who := "become a member of the group olive, or ask the administrator"
-		if action == actionEnroll || action == actionManage {
-			who = "it is the administrator's"
-		}
-		return ErrNotAuthorized.With(fmt.Errorf("%s needs the permission %s: %s", c.name, action, who))
+		return ErrNotAuthorized.With(fmt.Errorf("%s needs the permission %s: %s", c.name, action, remedy(action)))
 	}
 	return nil
+}
+
+// remedy is what whoever lacks the permission for an action can do, as units/org.olive.rules has it.
+func remedy(action string) string {
+	switch action {
+	case actionEnroll, actionManage:
+		return "it is the administrator's"
+	case actionMount:
+		return "only the worker of this machine and root have it; a job's files are mounted when the worker gets a range of it"
+	}
+	return "become a member of the group olive, or ask the administrator"
 }
 
 // polkit is the system's authority, behind a bus.

@@ -114,6 +114,9 @@ type Member struct {
 	Revoked         bool      `dbus:"Revoked"`
 }
 
+// AtWork says that the worker renders its Range, also as the last one before it is drained.
+func (m *Member) AtWork() bool { return m.State == Rendering || m.State == Draining }
+
 // A HeldRange is the range that a worker is at.
 type HeldRange struct {
 	Number     uint32

@@ -241,7 +241,7 @@ func (ms *MasterService) look(ctx context.Context) error {
 	for i := range v.Workers {
 		o := memberObject(&v.Workers[i])
 		there[o.path] = true
-		ms.seen.busy = ms.seen.busy || v.Workers[i].State == Rendering || v.Workers[i].State == Draining
+		ms.seen.busy = ms.seen.busy || v.Workers[i].AtWork()
 		if _, err := ms.tell(&o, now); err != nil {
 			return err
 		}

@@ -100,7 +100,7 @@ func (m *fakeMaster) View(context.Context) (v dbus.View, err error) {
 }
 
 func (m *fakeMaster) Members(context.Context) ([]dbus.Member, error) {
-	return []dbus.Member{{Name: "ada", State: dbus.Waiting}, {Name: "bob", State: dbus.Paused}, {Name: "eve", Revoked: true}}, nil
+	return []dbus.Member{{Name: "ada", State: dbus.Waiting}, {Name: "bob", State: dbus.Paused}, {Name: "dan", State: dbus.Drained}, {Name: "dora", State: dbus.Draining}, {Name: "eve", Revoked: true}}, nil
 }
 
 func (m *fakeMaster) Degraded() string { return "" }
@@ -352,9 +352,10 @@ func TestCompletionsFitTheCommand(t *testing.T) {
 		"show 1":         "",
 		"log -f":         "5 4 3 2 1",
 		"priority 5":     "",
-		"worker pause":   "ada bob",
-		"worker resume":  "bob",
-		"worker revoke":  "ada bob",
+		"worker pause":   "ada bob dan dora",
+		"worker resume":  "bob dan dora",
+		"worker drain":   "ada bob",
+		"worker revoke":  "ada bob dan dora",
 		"export --split": "auto never",
 	} {
 		c := m.call(append(append([]string{"__complete"}, strings.Fields(line)...), "")...)

@@ -75,13 +75,24 @@ func (a *app) completeJobs(most int, fits jobFilter) completion {
 	}
 }
 
+// helps says whether what is done to a worker may change it. One that renders may be paused too.
+func helps(verb, state string) bool {
+	gone := state == dbus.Draining || state == dbus.Drained
+	switch verb {
+	case "resume":
+		return gone || state == dbus.Paused || state == dbus.Rendering
+	case "drain":
+		return !gone
+	}
+	return true
+}
+
 // completeWorkers completes names of workers.
 func (a *app) completeWorkers(verb string) completion {
 	return func(c *cobra.Command, args []string, _ string) ([]cobra.Completion, cobra.ShellCompDirective) {
 		var list []cobra.Completion
 		for _, w := range a.farmNow(c.Context()).Workers {
-			fits := !w.Revoked && (verb != "resume" || w.State == dbus.Paused || w.State == dbus.Rendering)
-			if fits && !slices.Contains(args, w.Name) && len(list) < completeMost {
+			if !w.Revoked && helps(verb, w.State) && !slices.Contains(args, w.Name) && len(list) < completeMost {
 				list = append(list, cobra.CompletionWithDesc(term.Clean(w.Name), w.State))
 			}
 		}

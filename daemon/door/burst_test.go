@@ -194,7 +194,9 @@ func benchmarkBurst(b *testing.B, n int) {
 		b.ReportMetric(got.dropped.Seconds(), "s-dropping")
 		b.ReportMetric(float64(got.peak)/1e6, "peak-MB")
 		for name := range questions {
-			b.ReportMetric(float64(got.quantile(name, .99).Microseconds())/1000, name+"-p99-ms")
+			for what, q := range map[string]float64{"p50": .5, "p99": .99, "max": 1} {
+				b.ReportMetric(float64(got.quantile(name, q).Microseconds())/1000, name+"-"+what+"-ms")
+			}
 		}
 		for name, size := range r.answers() {
 			b.ReportMetric(float64(size)/1e6, name+"-MB")

@@ -129,6 +129,28 @@ func TestAJobGoesOnAfterACrashAndNoAcceptedRangeIsRenderedAgain(t *testing.T) {
 	}
 }
 
+func TestTheLogOfAJobBeginsWithWhatWasSaidOfItBeforeACrash(t *testing.T) {
+	r := newWorld(t)
+	request := r.project(30)
+	request.Data = []byte(strings.Replace(solid(30), "</clip>", `<effect name="Unheard/Of" enabled="1"/></clip>`, 1))
+	request.IgnoreUnsupported = true
+	id, err := r.m.Submit(t.Context(), request)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_ = r.end()
+	r.start()
+	log, err := r.m.Log(t.Context(), id)
+	if err != nil || len(log) != 2 {
+		t.Fatalf("the log is %+v, %v", log, err)
+	}
+	for i, want := range []master.Event{{Kind: "submitted", Text: "30 frames"}, {Kind: "note", Text: "Unheard/Of"}} {
+		if e := log[i]; e.Kind != want.Kind || !strings.Contains(e.Text, want.Text) || e.Job != id || e.Time.IsZero() {
+			t.Errorf("line %d is %+v, want %s of job %d with %q", i, e, want.Kind, id, want.Text)
+		}
+	}
+}
+
 func TestAJoinIsTakenUpAgain(t *testing.T) {
 	r := newWorld(t)
 	r.journal.stopAt = farm.JobDone

@@ -1,16 +1,17 @@
 package master
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
-	"sync"
 	"time"
 
 	"golang.org/x/sys/unix"
 
+	"olive-distributed/daemon/durable"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media/film"
 )
@@ -63,10 +64,9 @@ const (
 	projectName = "project.ove"
 )
 
-// keepProject stores a project, durably, and returns its path: what is exported is what was
-// submitted, whatever becomes of the file that it came from. The folder is new and not known to anybody,
-// so that the file need not appear in one step; and all is synced at the same time, which costs one wait
-// for the disk.
+// keepProject stores a project and returns its path: what is exported is what was submitted, whatever
+// becomes of the file that it came from. The folder is new and not known to anybody, so that its files need
+// not appear in one step; [folder.settle] makes them durable.
 func (f *folder) keepProject(data []byte) (string, error) {
 	path := filepath.Join(f.dir, projectName)
 	file, err := os.OpenFile(path, os.O_WRONLY|os.O_CREATE|os.O_EXCL, 0o600)
@@ -74,25 +74,23 @@ func (f *folder) keepProject(data []byte) (string, error) {
 		return "", fmt.Errorf("keep the project: %w", err)
 	}
 	_, err = file.Write(data)
-	errs := []error{err, nil, nil, nil}
-	var syncs sync.WaitGroup
-	syncs.Go(func() { errs[1] = errors.Join(file.Sync(), file.Close()) })
-	for i, dir := range []string{f.dir, filepath.Dir(f.dir)} {
-		syncs.Go(func() { errs[2+i] = syncFolder(dir) })
-	}
-	syncs.Wait()
-	if err := errors.Join(errs...); err != nil {
+	if err := errors.Join(err, file.Close()); err != nil {
 		return "", fmt.Errorf("keep the project: %w", err)
 	}
 	return path, nil
 }
 
-func syncFolder(dir string) error {
-	d, err := os.Open(dir)
+// settle makes a new folder durable with the files in it, at the price of one wait for the disk.
+func (f *folder) settle(disk *durable.Disk) error {
+	entries, err := os.ReadDir(f.dir)
 	if err != nil {
 		return err
 	}
-	return errors.Join(d.Sync(), d.Close())
+	paths := []string{f.dir, filepath.Dir(f.dir)}
+	for _, e := range entries {
+		paths = append(paths, filepath.Join(f.dir, e.Name()))
+	}
+	return disk.Sync(paths...)
 }
 
 // partName is the name of a range's part: one for each worker, since two may render the same range.
@@ -132,18 +130,20 @@ func (f *folder) release(keep bool) {
 	}
 }
 
-// appendLog adds a line to the log that outlives the process. A log is a comfort: that it cannot
+// appendLog adds lines to the log that outlives the process. A log is a comfort: that it cannot
 // be written stops nothing.
-func (f *folder) appendLog(e Event) {
-	line, err := json.Marshal(e)
-	if err != nil {
-		return
+func (f *folder) appendLog(events ...Event) {
+	var lines bytes.Buffer
+	for encoder, i := json.NewEncoder(&lines), 0; i < len(events); i++ {
+		if encoder.Encode(events[i]) != nil {
+			return
+		}
 	}
 	file, err := os.OpenFile(filepath.Join(f.dir, logName), os.O_CREATE|os.O_APPEND|os.O_WRONLY, 0o600)
 	if err != nil {
 		return
 	}
-	_, _ = file.Write(append(line, '\n'))
+	_, _ = file.Write(lines.Bytes())
 	_ = file.Close()
 }
 

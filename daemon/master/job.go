@@ -79,6 +79,7 @@ func (m *Master) recall() error {
 		}
 		j.folder = &folder{dir: filepath.Join(m.cfg.Folder, j.Folder)}
 		j.log = j.folder.readLog()
+		j.number()
 		m.enter(j)
 		switch v.State {
 		case farm.Done:
@@ -210,6 +211,13 @@ func (m *Master) tidy(now time.Time) {
 				m.record(events)
 			}
 		}
+	}
+}
+
+// number puts the job's ID into the beginning of its log, which was written when it had none.
+func (j *job) number() {
+	for i := range j.log {
+		j.log[i].Job = j.id
 	}
 }
 

@@ -14,6 +14,7 @@ import (
 	"sync"
 	"time"
 
+	"olive-distributed/daemon/durable"
 	"olive-distributed/daemon/farm"
 	"olive-distributed/daemon/media"
 	"olive-distributed/daemon/media/film"
@@ -87,6 +88,7 @@ type Master struct {
 	wake    chan struct{} // has room for one: Run looks for work for those who wait
 	desks   chan struct{} // a place for each project that is read
 	joins   sync.WaitGroup
+	disk    durable.Disk
 
 	verifying turns // of workers whose parts are looked at
 

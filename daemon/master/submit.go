@@ -77,7 +77,12 @@ func (m *Master) Submit(ctx context.Context, r Request) (uint32, error) {
 		return 0, fmt.Errorf("export %s: %w", r.Project, err)
 	}
 	j.data = nil
-	id, err := ask(ctx, m, func(now time.Time) (uint32, error) { return m.add(now, j, have) })
+	spec, err := j.spec()
+	if err != nil {
+		j.folder.release(r.Resume)
+		return 0, err
+	}
+	id, err := ask(ctx, m, func(now time.Time) (uint32, error) { return m.add(now, j, spec, have) })
 	if err != nil && !errors.Is(err, context.Cause(ctx)) { // else nobody knows, and the next start tidies up
 		j.folder.release(r.Resume)
 	}
@@ -92,10 +97,7 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 		if j.folder, err = makeFolder(filepath.Join(m.cfg.Folder, j.Folder)); err != nil {
 			return nil, err
 		}
-		if j.Plan.Project, err = j.folder.keepProject(j.data); err == nil && m.cfg.Shares != nil {
-			j.Sheet, err = share.Prepare(j.folder.dir, j.data, j.Plan)
-		}
-		if err != nil {
+		if err = m.fill(j); err != nil {
 			j.folder.release(false)
 		}
 		return nil, err
@@ -111,7 +113,24 @@ func (m *Master) openFolder(ctx context.Context, j *job) (have []kept, err error
 		j.folder.release(true)
 		return nil, err
 	}
+	j.log = j.folder.readLog()
 	return have, nil
+}
+
+// fill puts into a job's new folder what a daemon keeps of it, durably. The log begins there too, which the
+// loop need not write then.
+func (m *Master) fill(j *job) (err error) {
+	if j.Plan.Project, err = j.folder.keepProject(j.data); err != nil {
+		return err
+	}
+	if m.cfg.Shares != nil {
+		if j.Sheet, err = share.Prepare(j.folder.dir, j.data, j.Plan); err != nil {
+			return err
+		}
+	}
+	j.log = j.prologue()
+	j.folder.appendLog(j.log...)
+	return j.folder.settle(&m.disk)
 }
 
 // study is prepare, for so many at a time that their projects have room.
@@ -315,25 +334,29 @@ func places(uses []render.Use) string {
 // maxOrder bounds what the journal keeps of a job in one record, and what each worker is sent. That is 5,000 media or more.
 const maxOrder = 2 << 20
 
-// add enters a prepared job, with the parts kept from an earlier try.
-func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
-	if first := m.keys[j.Request.Key]; first != nil { // submitted twice at the same time
-		j.folder.release(false)
-		return first.id, nil
-	}
+// spec is a prepared job for the farm.
+func (j *job) spec() (farm.JobSpec, error) {
 	data, err := json.Marshal(j.order)
 	if err != nil {
-		return 0, err
+		return farm.JobSpec{}, err
 	}
 	if len(data) > maxOrder {
-		return 0, &RefusedError{j.Request.Project, fmt.Errorf(
+		return farm.JobSpec{}, &RefusedError{j.Request.Project, fmt.Errorf(
 			"its list of %d media takes %d kB, more than %d kB can be sent to each worker: export it in several smaller projects",
 			len(j.Plan.Media), len(data)>>10, maxOrder>>10)}
 	}
-	spec := farm.JobSpec{
+	return farm.JobSpec{
 		Name: filepath.Base(j.Request.Project), Owner: j.Request.Owner, Priority: j.Request.Priority,
 		First: j.Plan.Span.First, End: j.Plan.Span.End, FPS: j.Plan.FPS, Cuts: j.cuts,
 		Split: j.Request.Split, Sound: true, Engine: j.Plan.Engine, Data: data,
+	}, nil
+}
+
+// add enters a prepared job, with the parts kept from an earlier try.
+func (m *Master) add(now time.Time, j *job, spec farm.JobSpec, have []kept) (uint32, error) {
+	if first := m.keys[j.Request.Key]; first != nil { // submitted twice at the same time
+		j.folder.release(false)
+		return first.id, nil
 	}
 	spec.Presets = append(j.marks, m.engineMark(j.Plan.Engine)...)
 	id, events, err := m.farm.Submit(now, spec)
@@ -341,7 +364,7 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 		return 0, err
 	}
 	j.id = id
-	j.log = j.folder.readLog()
+	j.number()
 	m.enter(j)
 	m.introduce(j)
 	m.record(events)
@@ -349,10 +372,25 @@ func (m *Master) add(now time.Time, j *job, have []kept) (uint32, error) {
 	return id, nil
 }
 
-// announce begins the log of a job.
-func (m *Master) announce(j *job) {
-	m.note(j, Event{Kind: "submitted", Text: fmt.Sprintf("%s was submitted: %d frames of sequence %q, for the film %s", j.title(), j.Plan.Span.Len(), j.Sequence, j.Request.Output)})
+// prologue is the beginning of a job's log.
+func (j *job) prologue() []Event {
+	now := time.Now()
+	log := []Event{{Time: now, Kind: "submitted", Text: fmt.Sprintf("%s was submitted: %d frames of sequence %q, for the film %s", j.title(), j.Plan.Span.Len(), j.Sequence, j.Request.Output)}}
 	for _, text := range j.remarks {
-		m.note(j, Event{Kind: "note", Text: text})
+		log = append(log, Event{Time: now, Kind: "note", Text: text})
+	}
+	return log
+}
+
+// announce tells of a new job. In a farm of one process its log begins now, with what was found of an earlier try.
+func (m *Master) announce(j *job) {
+	if m.cfg.Journal == nil {
+		for _, e := range j.prologue() {
+			m.note(j, e)
+		}
+		return
+	}
+	for _, e := range j.log {
+		m.tell(e)
 	}
 }

@@ -40,9 +40,10 @@ func (m *Master) View(ctx context.Context) (View, error) {
 // Overview is View without the jobs' ranges.
 func (m *Master) Overview(ctx context.Context) (View, error) {
 	return peek(ctx, m, func(time.Time) View {
-		var v View
-		for _, short := range m.farm.Jobs() {
-			v.Jobs = append(v.Jobs, m.show(short))
+		jobs := m.farm.Jobs()
+		v := View{Jobs: make([]JobView, len(jobs))} // ten thousand would else be copied again and again
+		for i, short := range jobs {
+			v.Jobs[i] = m.show(short)
 		}
 		m.surround(&v)
 		return v

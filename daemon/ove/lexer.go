@@ -60,7 +60,7 @@ type lexer struct {
 
 func newLexer(src io.Reader) *lexer {
 	limited := &io.LimitedReader{R: src, N: maxBytes + 1}
-	return &lexer{src: limited, buf: bufio.NewReaderSize(limited, 32<<10), line: 1, column: 1, nextLine: 1, nextColumn: 1}
+	return &lexer{src: limited, buf: bufio.NewReaderSize(limited, 8<<10), line: 1, column: 1, nextLine: 1, nextColumn: 1}
 }
 
 // fail makes the error for the token read last.

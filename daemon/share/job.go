@@ -51,7 +51,8 @@ func NewJob(folder string, plan *render.Plan, sheet *Sheet) (*Job, error) {
 	return &Job{folder: abs, plan: plan, sheet: sheet}, nil
 }
 
-// Prepare writes the project of a job's export into the job's folder, durably, and names its files.
+// Prepare writes the project of a job's export into the job's folder, which is new and becomes durable as a
+// whole, and names its files.
 func Prepare(folder string, project []byte, plan *render.Plan) (*Sheet, error) {
 	sheet, err := newSheet(project, plan)
 	if err != nil {
@@ -61,7 +62,7 @@ func Prepare(folder string, project []byte, plan *render.Plan) (*Sheet, error) {
 	if err != nil {
 		return nil, fmt.Errorf("share the project: %w", err)
 	}
-	if err := writeFile(filepath.Join(folder, projectFile), data); err != nil {
+	if err := os.WriteFile(filepath.Join(folder, projectFile), data, 0o600); err != nil {
 		return nil, fmt.Errorf("share the project: %w", err)
 	}
 	sum := sha256.Sum256(data)

@@ -7,8 +7,6 @@ import (
 	"regexp"
 	"strings"
 
-	"github.com/google/renameio/v2"
-
 	"olive-distributed/daemon/ove"
 	"olive-distributed/daemon/render"
 )
@@ -107,6 +105,3 @@ func (s *Sheet) rewrite(project []byte, plan *render.Plan) ([]byte, error) {
 	})
 	return b.Bytes(), err
 }
-
-// writeFile writes a file durably.
-func writeFile(path string, data []byte) error { return renameio.WriteFile(path, data, 0o600) }

@@ -47,7 +47,7 @@ func (s *Spool) putAway(c *claim) error {
 	if err := s.writeLog(s.path(folder, c.Target), s.text(c), c.UID); err != nil {
 		return err
 	}
-	if err := syncFolder(s.path(folder)); err != nil {
+	if err := s.disk.Sync(s.path(folder)); err != nil {
 		return err
 	}
 	s.release(s.path(folder, c.Target))

@@ -251,7 +251,7 @@ func (s *Spool) fetch(c *claim, e ready.Entry) error {
 func (s *Spool) verify(c *claim, e ready.Entry, from, to string) error {
 	why := errChanged
 	if now, err := s.see(to, e.Name); err == nil && now.Mark == e.Mark && (now.Fault == "" || c.Folder) {
-		why = syncFolders(c.dir, s.path(processing), s.path(incoming))
+		why = s.disk.Sync(c.dir, s.path(processing), s.path(incoming))
 	}
 	if why == nil {
 		return nil
@@ -275,7 +275,7 @@ func (s *Spool) fetchCopy(c *claim, e ready.Entry, from, to string) error {
 	}
 	err := copyFile(from, filepath.Join(c.dir, copyTemp), to)
 	if err == nil {
-		err = syncFolder(c.dir)
+		err = s.disk.Sync(c.dir)
 	}
 	if err == nil {
 		err = errChanged

@@ -7,7 +7,6 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
-	"sync"
 	"unicode"
 	"unicode/utf8"
 
@@ -167,24 +166,4 @@ func copyFile(from, temp, to string) (err error) {
 		return err
 	}
 	return move(temp, to)
-}
-
-func syncFolder(path string) error {
-	d, err := os.Open(path)
-	if err != nil {
-		return err
-	}
-	return errors.Join(d.Sync(), d.Close())
-}
-
-// syncFolders makes what has happened in folders durable, at the same time: the file system then writes
-// once for all of them.
-func syncFolders(paths ...string) error {
-	errs := make([]error, len(paths))
-	var group sync.WaitGroup
-	for i, path := range paths {
-		group.Go(func() { errs[i] = syncFolder(path) })
-	}
-	group.Wait()
-	return errors.Join(errs...)
 }

@@ -35,6 +35,7 @@ import (
 
 	"golang.org/x/sys/unix"
 
+	"olive-distributed/daemon/durable"
 	"olive-distributed/daemon/spool/ready"
 )
 
@@ -72,6 +73,7 @@ type Spool struct {
 	intake Intake
 	log    *slog.Logger
 	lock   *os.File
+	disk   durable.Disk
 	reads  chan struct{} // a place for each check that runs
 	watch  func(ctx context.Context, group *sync.WaitGroup) <-chan hint
 

@@ -116,7 +116,7 @@ func WorkersOf(v *dbus.View) Workers {
 			Name: w.Name, State: w.State, Engines: w.Engines, Threads: w.Threads, Speed: w.Speed, Job: w.Job,
 			Failures: w.Failures, LastSeen: w.LastSeen, Expires: w.CertificateEnds, Revoked: w.Revoked,
 		}
-		if w.State == dbus.Rendering {
+		if w.AtWork() {
 			out.Range = &HeldRange{w.Range.Number, w.Range.Content, w.Range.First, w.Range.End, w.FramesDone}
 		}
 		l.Workers = append(l.Workers, out)

@@ -35,6 +35,8 @@ func view() dbus.View {
 		Workers: []dbus.Member{
 			{Name: "ada", State: dbus.Rendering, Engines: []string{"builtin"}, Threads: 4, Speed: 8.2, Job: 4, Range: dbus.HeldRange{Number: 1, Content: dbus.Picture, First: 0, End: 240}, FramesDone: 100, LastSeen: now, CertificateEnds: now.Add(time.Hour)},
 			{Name: "bob", State: dbus.Rendering, Threads: 2, Job: 4, Range: dbus.HeldRange{Number: 0, Content: dbus.Sound, End: 400}, LastSeen: now, CertificateEnds: now.Add(-time.Hour), Failures: 2},
+			{Name: "dan", State: dbus.Drained, Threads: 2, LastSeen: now},
+			{Name: "dora", State: dbus.Draining, Threads: 2, Job: 4, Range: dbus.HeldRange{Number: 1, Content: dbus.Picture, First: 0, End: 240}, FramesDone: 20, LastSeen: now},
 			{Name: "eve", State: dbus.Away, Revoked: true, CertificateEnds: now.Add(time.Hour)},
 			{Name: "local", State: dbus.Waiting},
 			{Name: "new", State: dbus.Unseen, CertificateEnds: now.Add(time.Hour)},

@@ -80,7 +80,7 @@ func WriteWorkers(w io.Writer, v *dbus.View, now time.Time) error {
 		if m.Speed > 0 {
 			speed = fmt.Sprintf("%.1f frames/s", m.Speed)
 		}
-		if m.State == dbus.Rendering {
+		if m.AtWork() {
 			at = task(m.Job, m.Range.Content, m.Range.First, m.Range.End, m.FramesDone, dash)
 		}
 		t.Row(m.Name, term.Cell{Text: m.State, Colour: workerColour(m.State)}, threads, speed, at, certificate(m, now))
@@ -100,7 +100,7 @@ func workerColour(state string) term.Colour {
 	switch state {
 	case dbus.Rendering:
 		return term.Good
-	case dbus.Paused, dbus.Resting:
+	case dbus.Paused, dbus.Resting, dbus.Draining, dbus.Drained:
 		return term.Held
 	case dbus.Away, dbus.Unseen:
 		return term.Faint

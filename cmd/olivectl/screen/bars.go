@@ -147,7 +147,7 @@ func choose(v dbus.View, lines int) (jobs []dbus.Job, workers []dbus.Member, res
 		}
 	}
 	for _, w := range v.Workers {
-		if w.State == dbus.Rendering || w.State == dbus.Waiting || w.State == dbus.Paused {
+		if w.AtWork() || w.State == dbus.Waiting || w.State == dbus.Paused || w.State == dbus.Drained {
 			workers = append(workers, w)
 		}
 	}
@@ -156,7 +156,7 @@ func choose(v dbus.View, lines int) (jobs []dbus.Job, workers []dbus.Member, res
 	}
 	lines = max(2, lines-1) // one for the rest
 	slices.SortStableFunc(jobs, func(a, b dbus.Job) int { return rank(active(&a)) - rank(active(&b)) })
-	slices.SortStableFunc(workers, func(a, b dbus.Member) int { return rank(a.State == dbus.Rendering) - rank(b.State == dbus.Rendering) })
+	slices.SortStableFunc(workers, func(a, b dbus.Member) int { return rank(a.AtWork()) - rank(b.AtWork()) })
 	few := workers[:min(len(workers), max(lines/2, lines-len(jobs)))]
 	some := jobs[:min(len(jobs), lines-len(few))]
 	return some, few, fmt.Sprintf("and %d more jobs, %d more workers", len(jobs)-len(some), len(workers)-len(few))
@@ -210,7 +210,7 @@ func (b *bars) drawWorkers(workers []dbus.Member, names map[uint32]string) {
 			b.workers[w.Name] = line
 		}
 		text, done, total := caption{w.State, w.State}, int64(0), int64(1)
-		if w.State == dbus.Rendering {
+		if w.AtWork() {
 			done, total = w.FramesDone, max(1, w.Range.End-w.Range.First)
 			text = b.task(names[w.Job], w)
 		}
@@ -236,7 +236,11 @@ func (b *bars) task(job string, w *dbus.Member) caption {
 	if job == "" {
 		job = fmt.Sprintf("job %d", w.Job)
 	}
-	return caption{what + " of " + b.signs.Shorten(term.Clean(job), longest), what}
+	full := what + " of " + b.signs.Shorten(term.Clean(job), longest)
+	if w.State == dbus.Draining {
+		full += ", draining"
+	}
+	return caption{full, what}
 }
 
 // drawRest has a line that tells of those without one.

@@ -108,7 +108,7 @@ func (d *jsonDisplay) Update(v dbus.View) {
 			Speed: j.Speed, Left: Left(j, d.now()).Seconds(), Workers: []jsonWorker{},
 		}
 		for _, w := range v.Workers {
-			if w.State == dbus.Rendering && w.Job == j.ID {
+			if w.AtWork() && w.Job == j.ID {
 				p.Workers = append(p.Workers, jsonWorker{w.Name, w.Range.First, w.Range.End, w.Range.Content == dbus.Sound, w.FramesDone})
 			}
 		}

@@ -83,15 +83,16 @@ func TestBarsHaveRoomForTheBusyOnes(t *testing.T) {
 		}
 		crowd.Workers = append(crowd.Workers, dbus.Member{Name: fmt.Sprintf("w%02d", id), State: at})
 	}
-	few := dbus.View{Jobs: []dbus.Job{job(1, farm.Done, 400), job(2, farm.Queued, 0)}, Workers: []dbus.Member{{Name: "a", State: dbus.Away}, {Name: "b", State: dbus.Paused}}}
+	few := dbus.View{Jobs: []dbus.Job{job(1, farm.Done, 400), job(2, farm.Queued, 0)}, Workers: []dbus.Member{{Name: "a", State: dbus.Away}, {Name: "b", State: dbus.Paused}, {Name: "c", State: dbus.Drained}, {Name: "d", State: dbus.Draining}}}
 	for name, c := range map[string]struct {
 		view          dbus.View
 		lines         int
 		jobs, workers string
 		rest          string
 	}{
-		"all have one":          {few, 23, "2", "b", ""},
-		"exactly":               {few, 2, "2", "b", ""},
+		"all have one":          {few, 23, "2", "b c d", ""},
+		"exactly":               {few, 4, "2", "b c d", ""},
+		"a draining one works":  {few, 3, "2", "d", "and 0 more jobs, 2 more workers"},
 		"the busy come first":   {crowd, 11, "10 20 30 40 50", "w24 w49 w00 w01 w02", "and 45 more jobs, 45 more workers"},
 		"only jobs":             {dbus.View{Jobs: crowd.Jobs}, 4, "10 20 30", "", "and 47 more jobs, 0 more workers"},
 		"only workers":          {dbus.View{Workers: crowd.Workers}, 4, "", "w24 w49 w00", "and 0 more jobs, 47 more workers"},
@@ -119,8 +120,12 @@ func TestBarsLeaveTheLastState(t *testing.T) {
 	var stdout, terminal bytes.Buffer
 	b := makeBars(&stdout, &terminal, func() int { return 24 })
 	v := dbus.View{
-		Jobs:    []dbus.Job{job(1, farm.Running, 100), job(2, farm.Queued, 0)},
-		Workers: []dbus.Member{{Name: "ada", State: dbus.Rendering, Job: 1, Range: dbus.HeldRange{Content: dbus.Picture, First: 0, End: 60}}},
+		Jobs: []dbus.Job{job(1, farm.Running, 100), job(2, farm.Queued, 0)},
+		Workers: []dbus.Member{
+			{Name: "ada", State: dbus.Rendering, Job: 1, Range: dbus.HeldRange{Content: dbus.Picture, First: 0, End: 60}},
+			{Name: "bob", State: dbus.Draining, Job: 2, Range: dbus.HeldRange{Content: dbus.Picture, First: 60, End: 120}},
+			{Name: "dan", State: dbus.Drained},
+		},
 	}
 	v.Jobs[0].Name = "red\x1b[31m.ove"
 	v.Jobs[0].ExpectedEnd = time.Time{}
@@ -132,7 +137,7 @@ func TestBarsLeaveTheLastState(t *testing.T) {
 	b.Film(3, Film{Path: "/films/c.mp4"})
 	b.Close()
 	got := terminal.String()
-	for _, want := range []string{"job 2: cancelled\n", "red�[31m.ove", " 25 %  12.3 frames/s"} {
+	for _, want := range []string{"job 2: cancelled\n", "red�[31m.ove", " 25 %  12.3 frames/s", ", draining", "drained"} {
 		if !strings.Contains(got, want) {
 			t.Errorf("no %q in\n%q", want, got)
 		}
