@@ -30,20 +30,21 @@ type order struct {
 // A job is what the master knows of a job beyond the farm.
 type job struct {
 	order
-	id      uint32
-	folder  *folder
-	shared  *share.Job // nil: not shown to workers elsewhere
-	started time.Time
-	log     []Event
-	data    []byte             // the project, until the job's folder has it
-	cuts    []int64            // of the sequence, until the job is entered
-	marks   []string           // of the encoder and the engine, likewise
-	remarks []string           // for the beginning of the log
-	joining context.CancelFunc // ends the join, nil when there is none
-	ended   chan struct{}      // closed after err is set
-	err     error
-	film    Film
-	sum     string // see planSum
+	id       uint32
+	folder   *folder
+	shared   *share.Job // nil: not shown to workers elsewhere
+	started  time.Time
+	log      []Event
+	unlogged int                // of these, the last so many are not in the file yet
+	data     []byte             // the project, until the job's folder has it
+	cuts     []int64            // of the sequence, until the job is entered
+	marks    []string           // of the encoder and the engine, likewise
+	remarks  []string           // for the beginning of the log
+	joining  context.CancelFunc // ends the join, nil when there is none
+	ended    chan struct{}      // closed after err is set
+	err      error
+	film     Film
+	sum      string // see planSum
 }
 
 // planSum names the plan of the job, and how its media are called in the export.
@@ -219,12 +220,6 @@ func (j *job) number() {
 	for i := range j.log {
 		j.log[i].Job = j.id
 	}
-}
-
-// keepLog remembers an event, beyond this process if that is possible.
-func (j *job) keepLog(e Event) {
-	j.log = append(j.log, e)
-	j.folder.appendLog(e)
 }
 
 // writeLog puts the job's log beside its film.

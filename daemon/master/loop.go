@@ -67,12 +67,13 @@ func (m *Master) pass(now time.Time) {
 	}
 }
 
-// turn runs f alone, and commits what it has changed.
+// turn runs f alone, commits what it has changed, and writes down what was noted.
 func (m *Master) turn(f func()) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	f()
 	m.commit()
+	m.writeLogs()
 }
 
 // stop sends everybody home.
@@ -282,8 +283,20 @@ func (m *Master) note(j *job, e Event) {
 		return
 	}
 	e.Time, e.Job = time.Now(), j.id
-	j.keepLog(e)
+	j.log = append(j.log, e)
+	if j.unlogged++; j.unlogged == 1 {
+		m.noted = append(m.noted, j)
+	}
 	m.tell(e)
+}
+
+// writeLogs writes what was noted in this turn, beyond this process if that is possible.
+func (m *Master) writeLogs() {
+	for _, j := range m.noted {
+		j.folder.appendLog(j.log[len(j.log)-j.unlogged:]...)
+		j.unlogged = 0
+	}
+	m.noted = m.noted[:0]
 }
 
 // tell tells the observer.

@@ -102,6 +102,7 @@ type Master struct {
 	unsaved []farm.Event    // of this turn
 	thens   []func()        // answers of this turn
 	batches []batch         // on their way to the journal
+	noted   []*job          // that have something new in their logs, in this turn
 	waiters []*waiter       // workers without work
 	hungry  bool            // there may be work for them
 	fed     time.Time       // when they were last looked at
