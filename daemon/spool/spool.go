@@ -55,7 +55,7 @@ var ErrInUse = errors.New("another olive-master serves this folder: stop it firs
 type Options struct {
 	Rules   ready.Rules
 	Film    string        // extension of films, with the dot; "": .mp4
-	Workers int           // drops that are claimed and submitted at a time, which mostly wait for the disk; 0: 64
+	Workers int           // drops that are claimed and submitted at a time, which mostly wait for the disk together; 0: 16
 	Retry   time.Duration // between tries of what could not be submitted or put away; 0: 10 s
 	Largest int64         // bytes of a project file, more is refused; 0: 512 MB
 	Log     *slog.Logger  // nil: [slog.Default]
@@ -91,7 +91,7 @@ type Spool struct {
 // Errors: [ErrInUse].
 func Open(root string, check Check, intake Intake, opt Options) (*Spool, error) {
 	opt.Film = cmp.Or(opt.Film, ".mp4")
-	opt.Workers = cmp.Or(opt.Workers, 64)
+	opt.Workers = cmp.Or(opt.Workers, 16)
 	opt.Retry = cmp.Or(opt.Retry, 10*time.Second)
 	opt.Largest = cmp.Or(opt.Largest, 512<<20)
 	root, err := filepath.Abs(root)
