@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"errors"
 	"fmt"
+	"net"
 	"os"
 	"os/exec"
 	"path/filepath"
@@ -52,6 +53,17 @@ type rig struct {
 	root   *dbus.Client
 }
 
+// freeAddress is one that nobody listens at, so that two runs on one machine do not meet.
+func freeAddress(t testing.TB) string {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	return l.Addr().String()
+}
+
 func newRig(t testing.TB) *rig {
 	t.Helper()
 	dir, err := os.MkdirTemp("/tmp", "olive-door-")
@@ -72,7 +84,7 @@ func newRig(t testing.TB) *rig {
 			t.Fatal(err)
 		}
 	}
-	r.write("root", "master.toml", fmt.Sprintf("listen = \"127.0.0.1:7497\"\nstate = %q\nspool = %q\n", r.path("state"), r.path("spool")))
+	r.write("root", "master.toml", fmt.Sprintf("listen = %q\nstate = %q\nspool = %q\n", freeAddress(t), r.path("state"), r.path("spool")))
 	r.write("root", "worker.toml", fmt.Sprintf("state = %q\ncache = %q\nthreads = 1\nnice = 0\nionice = \"none\"\n", r.path("worker"), r.path("worker/cache")))
 	if r.root, err = dbus.Connect(t.Context(), ""); err != nil {
 		t.Fatal(err)
