@@ -29,6 +29,8 @@ echo "== a farm's makespan, simulated: times the ideal; beside it the old progra
 go test -count=1 -v -run 'Makespan' ./daemon/farm | grep -E 'ideal|^(FAIL|panic)' || true
 echo "== media over NFS: nfsd against its peers (as root, for nfs-ganesha)"
 go test -count=1 -timeout 15m -run '^$' -bench 'Peers' -benchtime 1x ./nfsd | grep -vE '^(goos|goarch|pkg|cpu|PASS|ok|Benchmark)' || true
+echo "== the worker's forwarder: beside a straight TLS connection, and a relay with as many hops that only copies"
+bench Read -benchtime 1x ./daemon/worker/forward
 echo "== olive-master at rest"
 packaging/idle.sh
 command -v melt >/dev/null || echo "(melt is not installed: no comparison with it; apt-get install melt)"
