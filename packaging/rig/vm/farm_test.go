@@ -1,7 +1,6 @@
 package vm_test
 
 import (
-	"context"
 	"fmt"
 	"os"
 	"os/exec"
@@ -23,30 +22,37 @@ const project = `<project><version>190219</version><url>p.ove</url><folders/><me
 </sequence></sequences></project>
 `
 
-// reference has the sums of the film's frames as this machine's own processor draws them, by preset.
-var reference = map[string]string{"h264": "", "lossless": ""}
+const frames = 40 // of the project
 
-// makeProject puts the project and its medium into the files, and makes the reference.
-func makeProject() error {
-	folder := files + "/project"
-	local := files + "-local"
+// makeProject makes a folder of the project and its medium.
+func makeProject(folder string) error {
 	for _, step := range []func() error{
 		func() error { return os.Mkdir(folder, 0o755) },
-		func() error { return os.Mkdir(local, 0o755) },
 		func() error { return os.WriteFile(folder+"/p.ove", []byte(project), 0o644) },
-		func() error {
-			return os.WriteFile(local+"/p.ove", []byte(strings.ReplaceAll(project, "/srv/media/", "")), 0o644)
-		},
 		host("ffmpeg", "-v", "error", "-f", "lavfi", "-i", "testsrc2=s=64x48", "-frames:v", "1", folder+"/still.png"),
-		host("cp", folder+"/still.png", local),
 	} {
 		if err := step(); err != nil {
 			return err
 		}
 	}
+	return nil
+}
+
+// reference has the sums of the film's frames as this machine's own processor draws them, by preset.
+var reference = map[string]string{"h264": "", "lossless": ""}
+
+// makeReference has olivectl export the project of a folder, in a copy of it.
+func makeReference(olivectl, folder, local string) error {
+	if err := host("cp", "-r", folder, local)(); err != nil {
+		return err
+	}
+	near := strings.ReplaceAll(project, "/srv/media/", "")
+	if err := os.WriteFile(local+"/p.ove", []byte(near), 0o644); err != nil {
+		return err
+	}
 	for preset := range reference {
 		film := local + "/" + preset + ".mkv"
-		if err := host("go", "run", "../../../cmd/olivectl", "export", "--local", "--preset", preset, "-o", film, local+"/p.ove")(); err != nil {
+		if err := host(olivectl, "export", "--local", "--preset", preset, "-o", film, local+"/p.ove")(); err != nil {
 			return err
 		}
 		out, err := exec.Command("ffmpeg", frameSums(film)...).Output()
@@ -54,6 +60,9 @@ func makeProject() error {
 			return fmt.Errorf("decode %s: %w", film, err)
 		}
 		reference[preset] = sums(string(out))
+		if n := len(strings.Fields(reference[preset])); n != frames {
+			return fmt.Errorf("%s has %d frames, want %d", film, n, frames)
+		}
 	}
 	return nil
 }
@@ -95,7 +104,6 @@ systemctl enable --quiet olive-master; systemctl start --no-block olive-master`)
 
 	f.sh(`runuser -u anna -- cp /rig/project/p.ove /var/spool/olive/incoming/p.part
 runuser -u anna -- mv /var/spool/olive/incoming/p.part /var/spool/olive/incoming/p.ove`)
-	f.until("the dropped project to be a job", func() bool { return f.knows(1) })
 	f.done(1)
 	f.film("/var/spool/olive/outgoing/p.mp4", "h264")
 	w1.mounted()
@@ -104,7 +112,7 @@ runuser -u anna -- mv /var/spool/olive/incoming/p.part /var/spool/olive/incoming
 	f.phase("others have been refused")
 
 	f.submit(2)
-	f.journal("OLIVE_JOB=2", "rendered by w")
+	f.journal("rendered by w", "OLIVE_JOB=2")
 	f.do("systemctl", "restart", "olive-master")
 	f.phase("the master was restarted in mid-job")
 	f.until("w1 to be at it", func() bool { return f.state("w1") == dbus.Rendering })
@@ -163,11 +171,6 @@ func (f *vmFarm) submit(id int) {
 	f.do("runuser", "-u", "anna", "--", "olivectl", "submit", "--preset", "lossless", "--split", "4", "-o", fmt.Sprintf("/var/spool/olive/outgoing/film%d.mkv", id), "/rig/project/p.ove")
 }
 
-func (f *vmFarm) knows(id int) bool {
-	_, err := f.Run(f.t.Context(), "busctl", "introspect", "org.olive.Master1", fmt.Sprintf("/org/olive/Master1/job/%d", id), "org.olive.Master1.Job")
-	return err == nil
-}
-
 // state is a worker's state; while the master starts there is none.
 func (f *vmFarm) state(worker string) string {
 	out, err := f.Run(f.t.Context(), "busctl", "get-property", "org.olive.Master1", "/org/olive/Master1/worker/"+worker, "org.olive.Master1.Worker", "State")
@@ -177,19 +180,19 @@ func (f *vmFarm) state(worker string) string {
 	return strings.Trim(out, "s \"\n")
 }
 
-// journal waits until something is said. No program asks again and again: each start of one costs a second.
-func (f *vmFarm) journal(match, text string) {
+// journal waits until something is said, and returns it. To ask again and again costs more: each start of a program.
+func (f *vmFarm) journal(text string, match ...string) string {
 	f.t.Helper()
-	f.do("timeout", fmt.Sprint(patience.Seconds()), "bash", "-c", `grep -qm1 "$2" <(exec journalctl -f -n all -o cat "$1" 2>/dev/null)`, "journal", match, text)
+	script := `grep -m1 -e "$0" <(exec journalctl -f -n all -o cat "$@" 2>/dev/null)`
+	return f.do(append([]string{"timeout", fmt.Sprint(patience.Seconds()), "bash", "-c", script, text}, match...)...)
 }
 
-// done waits until a job is done.
+// done waits for the end of a job, of which the journal tells by these numbers of units/catalog.
 func (f *vmFarm) done(id int) {
 	f.t.Helper()
-	ctx, cancel := context.WithTimeout(f.t.Context(), patience)
-	defer cancel()
-	if out, err := f.Run(ctx, "olivectl", "watch", fmt.Sprint(id)); err != nil {
-		f.t.Fatalf("job %d: %v\n%s", id, err, out)
+	const done, failed = "MESSAGE_ID=5f3d1f0c8b6e4c6f9d0a1e7a54c2b902", "MESSAGE_ID=5f3d1f0c8b6e4c6f9d0a1e7a54c2b903"
+	if line := f.journal("", done, failed, fmt.Sprintf("OLIVE_JOB=%d", id)); !strings.Contains(line, "is ready") {
+		f.t.Fatalf("job %d: %s", id, line)
 	}
 }
 
@@ -205,7 +208,7 @@ func (f *vmFarm) film(path, preset string) {
 func (f *vmFarm) cut(w *machine) {
 	f.t.Helper()
 	f.submit(3)
-	f.journal("OLIVE_JOB=3", "rendered by "+w.Name)
+	f.journal("rendered by "+w.Name, "OLIVE_JOB=3")
 	f.until(w.Name+" to be at it", func() bool { return f.state(w.Name) == dbus.Rendering })
 	f.wire.Cut(true)
 	f.do("sleep", "60")

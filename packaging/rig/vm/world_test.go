@@ -2,12 +2,15 @@ package vm_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
 	"strings"
 	"testing"
 	"time"
+
+	"golang.org/x/sync/errgroup"
 
 	"olive-distributed/packaging/rig/vm"
 )
@@ -25,6 +28,7 @@ var (
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code, err := prepared(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -53,21 +57,31 @@ func prepared(m *testing.M) (int, error) {
 		func() error { return os.Mkdir(layer, 0o755) },
 		host("../../package.sh", "--version", version, "--arch", "amd64", "--format", "deb", files),
 		host("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", files+"/serve", "./testdata/serve"),
+		host("go", "build", "-o", work+"/olivectl", "../../../cmd/olivectl"),
 		host("cp", "testdata/client.sh", "testdata/encoders.sh", files),
-		makeProject,
+		func() error { return makeProject(files + "/project") },
 	} {
 		if err := step(); err != nil {
 			return 1, err
 		}
 	}
-	if image, err = bare.Layer(ctx, layer, files, install); err != nil {
+	var together errgroup.Group
+	together.Go(func() (err error) {
+		image, err = bare.Layer(ctx, layer, files, install)
+		return err
+	})
+	together.Go(func() error { return makeReference(work+"/olivectl", files+"/project", work+"/local") })
+	if err := together.Wait(); err != nil {
+		return 1, err
+	}
+	// All at once, however few processors there are: the farm waits for one machine after another.
+	if err := flag.Set("test.parallel", "4"); err != nil {
 		return 1, err
 	}
 	return m.Run(), nil
 }
 
-// install installs the package, and reads what the daemons read when they start. Only root and olive are there before, and
-// anna is nobody.
+// install installs the package, and has read what the daemons read when they start. anna may use the farm, bert may not.
 func install(m *vm.Machine) error {
 	_, err := m.Run(context.Background(), "sh", "-ec", `dpkg -i "$1"; rm "$1"
 useradd anna; usermod -aG olive anna; useradd bert
