@@ -87,6 +87,7 @@ type vmFarm struct {
 	*machine // the master
 	wire     *vm.Network
 	began    time.Time
+	jobs     int // so many were given to it
 }
 
 // TestFarm is the story of a farm: a project that is dropped, who may not use the wire, a job that outlives the master's
@@ -94,9 +95,11 @@ type vmFarm struct {
 // OLIVE_CYCLES=1 go test -run TestFarm -timeout 40m ./packaging/rig/vm
 func TestFarm(t *testing.T) {
 	t.Parallel()
-	f := &vmFarm{wire: network(t), began: time.Now()}
+	f := &vmFarm{wire: network(t), began: time.Now(), jobs: 1}
 	f.machine = start(t, "master", vm.Options{Network: f.wire, Number: 1})
+	// Where all machines are slow, 5 seconds of silence mean nothing.
 	f.sh(`mkdir /srv/media; cp /rig/project/still.png /srv/media
+sed -i 's/^# lease_timeout = .*/lease_timeout = "15s"/' /etc/olive/master.toml
 systemctl enable --quiet olive-master; systemctl start --no-block olive-master`)
 	w1 := f.worker("w1", 2, "")
 	w2 := f.worker("w2", 3, "libx264") // which is slow to try out
@@ -111,8 +114,8 @@ runuser -u anna -- mv /var/spool/olive/incoming/p.part /var/spool/olive/incoming
 	w1.onlyRootRidesTheWire()
 	f.phase("others have been refused")
 
-	f.submit(2)
-	f.journal("rendered by w", "OLIVE_JOB=2")
+	id := f.submit()
+	f.journal("rendered by w", fmt.Sprintf("OLIVE_JOB=%d", id))
 	f.do("systemctl", "restart", "olive-master")
 	f.phase("the master was restarted in mid-job")
 	f.until("w1 to be at it", func() bool { return f.state("w1") == dbus.Rendering })
@@ -120,8 +123,8 @@ runuser -u anna -- mv /var/spool/olive/incoming/p.part /var/spool/olive/incoming
 		t.Fatal(err)
 	}
 	f.phase("w1 has no power")
-	f.done(2)
-	f.film("/var/spool/olive/outgoing/film2.mkv", "lossless")
+	f.done(id)
+	f.film(film(id), "lossless")
 	f.says("what became of w1", f.sh("journalctl --no-pager -o cat -u olive-master"), "worker w1 is silent")
 	w2.mounted()
 	f.phase("w2 has finished the job")
@@ -165,11 +168,15 @@ func (m *machine) onlyRootRidesTheWire() {
 	m.says("Mount by bert", m.mounter("bert", "Mount", "film"), "org.freedesktop.DBus.Error.AccessDenied")
 }
 
-// submit gives the master a job of four ranges.
-func (f *vmFarm) submit(id int) {
+// submit gives the master a job of four ranges, and returns its number.
+func (f *vmFarm) submit() int {
 	f.t.Helper()
-	f.do("runuser", "-u", "anna", "--", "olivectl", "submit", "--preset", "lossless", "--split", "4", "-o", fmt.Sprintf("/var/spool/olive/outgoing/film%d.mkv", id), "/rig/project/p.ove")
+	f.jobs++
+	f.do("runuser", "-u", "anna", "--", "olivectl", "submit", "--preset", "lossless", "--split", "4", "-o", film(f.jobs), "/rig/project/p.ove")
+	return f.jobs
 }
+
+func film(job int) string { return fmt.Sprintf("/var/spool/olive/outgoing/film%d.mkv", job) }
 
 // state is a worker's state; while the master starts there is none.
 func (f *vmFarm) state(worker string) string {
@@ -207,23 +214,23 @@ func (f *vmFarm) film(path, preset string) {
 // cut takes the wire away for a minute, in the middle of a job. The only worker goes on after it.
 func (f *vmFarm) cut(w *machine) {
 	f.t.Helper()
-	f.submit(3)
-	f.journal("rendered by "+w.Name, "OLIVE_JOB=3")
+	id := f.submit()
+	f.journal("rendered by "+w.Name, fmt.Sprintf("OLIVE_JOB=%d", id))
 	f.until(w.Name+" to be at it", func() bool { return f.state(w.Name) == dbus.Rendering })
 	f.wire.Cut(true)
 	f.do("sleep", "60")
 	f.wire.Cut(false)
-	f.done(3)
-	f.film("/var/spool/olive/outgoing/film3.mkv", "lossless")
+	f.done(id)
+	f.film(film(id), "lossless")
 	f.phase("the wire was cut for a minute")
 }
 
 // revoke ends a worker's certificate while it has files open: what it could read a moment ago is out of its reach.
 func (f *vmFarm) revoke(w *machine) {
 	f.t.Helper()
-	f.submit(4)
-	w.until("a mount", func() bool { return w.mounts() != "" })
-	project := strings.Fields(w.mounts())[1] + "/project.ove"
+	mount := fmt.Sprintf("/run/olive/mounts/job-%d", f.submit())
+	w.until("the job's mount", func() bool { return strings.Contains(w.mounts(), mount+" ") })
+	project := mount + "/project.ove"
 	read := []string{"timeout", "-s", "KILL", "10", "dd", "iflag=direct", "bs=64k", "of=/dev/null", "if=" + project}
 	w.do(read...)
 	f.do("olivectl", "worker", "revoke", w.Name)
