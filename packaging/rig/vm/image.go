@@ -33,9 +33,8 @@ const kernelArguments = "root=/dev/vda console=ttyS0 quiet mitigations=off nokas
 	"random.trust_cpu=on systemd.show_status=no net.ifnames=0 rcupdate.rcu_expedited=1 nowatchdog panic=-1 " +
 	"init_on_alloc=0 randomize_kstack_offset=off hardened_usercopy=off"
 
-// processor is all that QEMU can be, but for vectors, which it emulates so slowly that x264 is faster with the old ones, and
-// for what makes each change of the page tables, and each copy between the
-// kernel and a program, dearer.
+// processor is all that QEMU can be, but for what makes each change of the page tables, and each copy between the
+// kernel and a program, dearer; and for AVX, for emulated programs are faster with SSE.
 const processor = "max,la57=off,smap=off,smep=off,pku=off,umip=off,avx=off,avx2=off,fma=off,f16c=off"
 
 // modules are those of Debian's kernel that a machine has, with what these need.
