@@ -15,7 +15,7 @@ func (m *Machine) freeze(ctx context.Context, i *Image) error {
 	if err := pack(ctx, "", filepath.Join(m.folder, "payload")); err != nil {
 		return err
 	}
-	if err := m.spawn(i, i.file("warm.qcow2"), nil); err != nil {
+	if err := m.spawn(i, i.file(warm), nil); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, bootTime)

@@ -20,10 +20,22 @@ type Image struct{ folder string }
 
 func (i *Image) file(name string) string { return filepath.Join(i.folder, name) }
 
-const snapshot = "warm"
+// Names of files: of the disk in an image, and in a machine that runs.
+const (
+	warm = "warm.qcow2"
+	disk = "disk.qcow2"
+)
 
+const snapshot = "warm" // in the disk
+
+// Every instruction costs: what hardens a kernel that is no test's subject is off.
 const kernelArguments = "root=/dev/vda console=ttyS0 quiet mitigations=off nokaslr audit=0 apparmor=0 selinux=0 clocksource=hpet no_timer_check " +
-	"random.trust_cpu=on systemd.show_status=no net.ifnames=0 rcupdate.rcu_expedited=1 nowatchdog panic=-1"
+	"random.trust_cpu=on systemd.show_status=no net.ifnames=0 rcupdate.rcu_expedited=1 nowatchdog panic=-1 " +
+	"init_on_alloc=0 randomize_kstack_offset=off hardened_usercopy=off"
+
+// processor is all that QEMU can be, but for what makes each change of the page tables, and each copy between the
+// kernel and a program, dearer; and for AVX, for emulated programs are faster with SSE.
+const processor = "max,la57=off,smap=off,smep=off,pku=off,umip=off,avx=off,avx2=off,fma=off,f16c=off"
 
 // modules are those of Debian's kernel that a machine has, with what these need.
 var modules = []string{"virtio_pci", "virtio_blk", "virtio_net", "virtio_rng", "nfs", "nfsv3", "autofs4", "overlay", "fuse"}
@@ -77,7 +89,7 @@ func describe(base, agent string) (string, error) {
 	if err != nil {
 		return "", err
 	}
-	parts := []any{"4", base, program, kernelArguments, modules, early, masked, memory, payload}
+	parts := []any{"5", base, program, kernelArguments, processor, modules, early, masked, memory, payload}
 	err = fs.WalkDir(guest.Files, ".", func(path string, d fs.DirEntry, err error) error {
 		if err != nil || d.IsDir() {
 			return err

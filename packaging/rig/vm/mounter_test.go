@@ -24,28 +24,19 @@ func (m *machine) mounter(user, method string, args ...string) string {
 	return strings.Join(strings.Fields(out), " ")
 }
 
-// says fails the test unless a text has a part.
-func (m *machine) says(what, got, part string) {
-	m.t.Helper()
-	if !strings.Contains(got, part) {
-		m.t.Errorf("%s on %s: got %q, want something with %q", what, m.Name, got, part)
-	}
-}
-
 func (m *machine) mounts() string {
 	m.t.Helper()
 	return m.sh(`grep " /run/olive/" /proc/1/mounts | cut -d" " -f1,2,3 || true`)
 }
 
-// TestMounter is the mount helper on a machine with the kernel's client: from a server that has nothing
-// to do with Olive, on the port that is the worker's otherwise.
+// TestMounter is the mount helper on a machine with the kernel's client: from nfsd without its TLS, on a port
+// that is not the worker's.
 func TestMounter(t *testing.T) {
-	m := start(t, "worker", vm.Options{Files: files})
-	m.install()
-	m.sh(`useradd anna
-mkdir -p /srv/export/parts; chown olive /srv/export/parts; dd if=/dev/urandom of=/srv/export/film bs=1M count=16 status=none
-printf 'port = 7482\ntimeout = "5s"\n' >/etc/olive/mounter.toml
-systemd-run --quiet --unit=server /rig/nfs /srv/export 7482`)
+	t.Parallel()
+	m := start(t, "worker", vm.Options{})
+	m.sh(`printf 'port = 7482\ntimeout = "5s"\n' >/etc/olive/mounter.toml
+systemd-run --quiet --unit=server /rig/serve /srv/export 127.0.0.1:7482 16000000 film-1 film-3`)
+	m.until("the server to listen", func() bool { return m.listens("127.0.0.1", 7482) })
 	m.onlyTheWorkerMounts()
 	m.mountsForAll()
 	m.refusesWhatIsWrong()
@@ -58,9 +49,9 @@ systemd-run --quiet --unit=server /rig/nfs /srv/export 7482`)
 func (m *machine) onlyTheWorkerMounts() {
 	m.t.Helper()
 	for _, method := range []string{"Mount", "Unmount"} {
-		m.says(method+" by anna", m.mounter("anna", method, "film-1"), "org.freedesktop.DBus.Error.AccessDenied")
+		m.says(method+" by bert", m.mounter("bert", method, "film-1"), "org.freedesktop.DBus.Error.AccessDenied")
 	}
-	m.says("List by anna", m.mounter("anna", "List"), "org.freedesktop.DBus.Error.AccessDenied")
+	m.says("List by bert", m.mounter("bert", "List"), "org.freedesktop.DBus.Error.AccessDenied")
 	m.want("the helper, which nobody had a right to start", m.property("olive-mounter", "ActiveState"), "inactive")
 }
 
@@ -75,15 +66,15 @@ func (m *machine) mountsForAll() {
 	for _, o := range []string{"nosuid", "nodev", "noexec", "vers=3", "hard", "nolock", "noacl", "proto=tcp", "nconnect=4", "port=7482", "mountport=7482", "rsize=1048576", "wsize=1048576"} {
 		m.says("options", ","+options+",", ","+o+",")
 	}
-	m.want("sum of the film", m.sh("runuser -u olive -- md5sum </run/olive/mounts/film-1/film"), m.sh("md5sum </srv/export/film"))
+	m.want("sum of the film", m.sh("runuser -u olive -- md5sum </run/olive/mounts/film-1/media/big"), m.sh("md5sum </srv/export/big"))
 	m.sh("runuser -u olive -- sh -ec 'cd /run/olive/mounts/film-1/parts; echo frames >x.part; sync x.part; mv x.part x'")
 	m.want("part", m.do("cat", "/srv/export/parts/x"), "frames")
-	if _, err := m.Run(m.t.Context(), "runuser", "-u", "anna", "--", "ls", "/run/olive/mounts"); err == nil {
-		m.t.Error("anna sees the mounts")
+	if _, err := m.Run(m.t.Context(), "runuser", "-u", "bert", "--", "ls", "/run/olive/mounts"); err == nil {
+		m.t.Error("bert sees the mounts")
 	}
 	m.want("List", m.mounter("root", "List"), "array [ struct { film-1 /run/olive/mounts/film-1 } ]")
 	m.want("capabilities of the helper", m.sh(`grep -E "^Cap(Prm|Eff|Bnd)" /proc/$(systemctl show --value -p MainPID olive-mounter)/status | cut -f2 | sort -u`), "0000000000000000")
-	m.says("verify", m.sh("systemd-analyze verify --man=no olive-mounter.service olive-worker-nfs.socket 2>&1; echo silent"), "silent")
+	m.want("verify", m.sh("systemd-analyze verify --man=no olive-mounter.service olive-worker-nfs.socket 2>&1"), "")
 }
 
 func (m *machine) refusesWhatIsWrong() {
@@ -108,7 +99,7 @@ func (m *machine) refusesWhatIsWrong() {
 func (m *machine) goesOnWithoutAServer() {
 	m.t.Helper()
 	m.do("systemctl", "kill", "--signal=STOP", "server")
-	m.do("systemd-run", "--quiet", "--unit=reader", "dd", "if=/run/olive/mounts/film-1/film", "of=/dev/null", "bs=1M", "iflag=direct")
+	m.do("systemd-run", "--quiet", "--unit=reader", "dd", "if=/run/olive/mounts/film-1/media/big", "of=/dev/null", "bs=1M", "iflag=direct")
 	m.says("Unmount", m.mounter("olive", "Unmount", "film-1")+".", ".")
 	m.want("mounts without a server", m.mounts(), "")
 	m.want("folders", m.do("ls", "/run/olive/mounts"), "")

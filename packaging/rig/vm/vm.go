@@ -67,8 +67,8 @@ func (m *Machine) resume(ctx context.Context, i *Image, o Options) error {
 	if m.folder, err = os.MkdirTemp("", "olive-vm-"); err != nil {
 		return err
 	}
-	disk := filepath.Join(m.folder, "disk.qcow2")
-	if _, err := run(ctx, "cp", "--reflink=auto", i.file("warm.qcow2"), disk); err != nil {
+	file := filepath.Join(m.folder, disk)
+	if _, err := run(ctx, "cp", "--reflink=auto", i.file(warm), file); err != nil {
 		return err
 	}
 	if err := os.Symlink(i.file("root.qcow2"), filepath.Join(m.folder, "root.qcow2")); err != nil { // the disk is a difference to it
@@ -77,7 +77,7 @@ func (m *Machine) resume(ctx context.Context, i *Image, o Options) error {
 	if err := pack(ctx, o.Files, filepath.Join(m.folder, "payload")); err != nil {
 		return err
 	}
-	if err := m.spawn(i, disk, o.Network, "-loadvm", snapshot); err != nil {
+	if err := m.spawn(i, file, o.Network, "-loadvm", snapshot); err != nil {
 		return err
 	}
 	ctx, cancel := context.WithTimeout(ctx, resumeTime)
@@ -107,7 +107,7 @@ mkdir -p /rig; tar -C /rig -xf /dev/vdb; chown -R root:root /rig; chmod 755 /rig
 func (m *Machine) spawn(i *Image, disk string, n *Network, more ...string) error {
 	in := func(name string) string { return filepath.Join(m.folder, name) }
 	args := []string{
-		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", "max", "-smp", "1", "-m", memory,
+		"-machine", "q35", "-accel", "tcg,thread=multi,tb-size=256", "-cpu", processor, "-smp", "1", "-m", memory,
 		"-nodefaults", "-no-user-config", "-display", "none", "-no-reboot",
 		"-kernel", i.file("vmlinuz"), "-initrd", i.file("initrd.gz"), "-append", kernelArguments,
 		"-drive", "id=root,if=none,format=qcow2,cache=unsafe,file=" + disk, "-device", "virtio-blk-pci,drive=root",
@@ -147,6 +147,14 @@ func (m *Machine) Feed(ctx context.Context, stdin []byte, args ...string) (strin
 		err = fmt.Errorf("on %s: %s: %w\n%s", m.Name, strings.Join(args, " "), err, text[max(0, len(text)-tail):])
 	}
 	return string(a.Out), err
+}
+
+// Used is the time that this machine's processors have spent on it, of which nothing is known before it has stopped.
+func (m *Machine) Used() time.Duration {
+	if m.qemu == nil || m.qemu.ProcessState == nil {
+		return 0
+	}
+	return m.qemu.ProcessState.UserTime() + m.qemu.ProcessState.SystemTime()
 }
 
 // Console is what the kernel has said.

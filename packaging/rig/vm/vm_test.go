@@ -11,6 +11,7 @@ import (
 
 // TestMachines starts two from one snapshot: each is its own, and they hear each other unless the wire is cut.
 func TestMachines(t *testing.T) {
+	t.Parallel()
 	n := network(t)
 	files := t.TempDir()
 	if err := os.WriteFile(filepath.Join(files, "hello"), []byte("a file"), 0o644); err != nil {

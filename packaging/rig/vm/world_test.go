@@ -2,6 +2,7 @@ package vm_test
 
 import (
 	"context"
+	"flag"
 	"fmt"
 	"os"
 	"os/exec"
@@ -9,19 +10,25 @@ import (
 	"testing"
 	"time"
 
+	"golang.org/x/sync/errgroup"
+
 	"olive-distributed/packaging/rig/vm"
 )
 
 // patience is long: other work on the machine must not fail a test.
 const patience = 5 * time.Minute
 
+// worthTelling is how long a command takes that the test's log names, for those who look for lost time.
+const worthTelling = 3 * time.Second
+
 // What every test needs, made once.
 var (
-	image *vm.Image
-	files string // folder of the package and of programs, which machines have as /rig
+	image *vm.Image // the package is installed, and its files are in /rig
+	files string    // folder of the package and of programs, which machines have as /rig
 )
 
 func TestMain(m *testing.M) {
+	flag.Parse()
 	code, err := prepared(m)
 	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
@@ -30,35 +37,71 @@ func TestMain(m *testing.M) {
 	os.Exit(code)
 }
 
+const version = "0.0.1"
+
 func prepared(m *testing.M) (int, error) {
-	var err error
-	if image, err = vm.Build(context.Background()); err != nil {
+	ctx := context.Background()
+	bare, err := vm.Build(ctx)
+	if err != nil {
 		return 1, err
 	}
-	if files, err = os.MkdirTemp("", "olive-files-"); err != nil {
+	work, err := os.MkdirTemp("", "olive-files-")
+	if err != nil {
 		return 1, err
 	}
-	defer os.RemoveAll(files)
-	for _, args := range [][]string{
-		{"../../package.sh", "--version", version, "--arch", "amd64", "--format", "deb", files},
-		{"go", "-C", "testdata/nfs", "build", "-trimpath", "-o", files + "/nfs", "."},
-		{"cp", "-r", "../../demo", files + "/sample"},
+	defer os.RemoveAll(work)
+	files = work + "/files"
+	layer := work + "/layer"
+	for _, step := range []func() error{
+		func() error { return os.Mkdir(files, 0o755) },
+		func() error { return os.Mkdir(layer, 0o755) },
+		host("../../package.sh", "--version", version, "--arch", "amd64", "--format", "deb", files),
+		host("go", "build", "-trimpath", "-ldflags", "-s -w", "-o", files+"/serve", "./testdata/serve"),
+		host("go", "build", "-o", work+"/olivectl", "../../../cmd/olivectl"),
+		host("cp", "testdata/client.sh", "testdata/encoders.sh", files),
+		func() error { return makeProject(files + "/project") },
 	} {
-		cmd := exec.Command(args[0], args[1:]...)
-		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
-		if out, err := cmd.CombinedOutput(); err != nil {
-			return 1, fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		if err := step(); err != nil {
+			return 1, err
 		}
+	}
+	var together errgroup.Group
+	together.Go(func() (err error) {
+		image, err = bare.Layer(ctx, layer, files, install)
+		return err
+	})
+	together.Go(func() error { return makeReference(work+"/olivectl", files+"/project", work+"/local") })
+	if err := together.Wait(); err != nil {
+		return 1, err
+	}
+	// All at once, however few processors there are: the farm waits for one machine after another.
+	if err := flag.Set("test.parallel", "4"); err != nil {
+		return 1, err
 	}
 	return m.Run(), nil
 }
 
-const version = "0.0.1"
+// install installs the package, and has read what the daemons read when they start. anna may use the farm, bert may not.
+func install(m *vm.Machine) error {
+	_, err := m.Run(context.Background(), "sh", "-ec", `dpkg -i "$1"; rm "$1"
+useradd anna; usermod -aG olive anna; useradd bert
+install -m 755 /rig/encoders.sh /usr/local/bin/ffmpeg
+runuser -u olive -- ffprobe -v error -show_streams /rig/project/still.png
+runuser -u olive -- ffmpeg -v error -i /rig/project/still.png -f null -`,
+		"install", "/rig/olive-distributed_"+version+"-1_amd64.deb")
+	return err
+}
 
-// install installs the package.
-func (m *machine) install() {
-	m.t.Helper()
-	m.do("dpkg", "-i", "/rig/olive-distributed_"+version+"-1_amd64.deb")
+// host is a program of this machine that must work.
+func host(args ...string) func() error {
+	return func() error {
+		cmd := exec.Command(args[0], args[1:]...)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return fmt.Errorf("%s: %w\n%s", strings.Join(args, " "), err, out)
+		}
+		return nil
+	}
 }
 
 // A machine is a virtual machine whose commands must work.
@@ -84,6 +127,7 @@ func start(t *testing.T, name string, o vm.Options) *machine {
 		if err := v.Stop(); err != nil {
 			t.Error(err)
 		}
+		t.Logf("%s used the processor for %v", name, v.Used().Round(time.Second))
 	})
 	return m
 }
@@ -91,9 +135,14 @@ func start(t *testing.T, name string, o vm.Options) *machine {
 // do runs a command that must work, and returns what it says without the last newline.
 func (m *machine) do(args ...string) string {
 	m.t.Helper()
+	began := time.Now()
 	out, err := m.Run(m.t.Context(), args...)
 	if err != nil {
 		m.t.Fatal(err)
+	}
+	if took := time.Since(began); took > worthTelling {
+		first, _, _ := strings.Cut(strings.Join(args, " "), "\n")
+		m.t.Logf("%s: %v for %s", m.Name, took.Round(time.Second/10), first)
 	}
 	return strings.TrimRight(out, "\n")
 }
@@ -139,4 +188,12 @@ func network(t *testing.T) *vm.Network {
 		}
 	})
 	return n
+}
+
+// says fails the test unless a text has a part.
+func (m *machine) says(what, got, part string) {
+	m.t.Helper()
+	if !strings.Contains(got, part) {
+		m.t.Errorf("%s on %s: got %q, want something with %q", what, m.Name, got, part)
+	}
 }

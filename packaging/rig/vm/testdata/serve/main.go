@@ -1,4 +1,5 @@
-// Command serve serves what the test of the kernel's NFS client wants, from a folder, over plain NFS: serve FOLDER ADDRESS.
+// Command serve serves what tests of the kernel's NFS client want, from a folder, over plain NFS, as exports of some
+// names: serve FOLDER ADDRESS BYTES NAME… All have the same medium, of so many bytes.
 package main
 
 import (
@@ -10,32 +11,34 @@ import (
 	"net"
 	"os"
 	"path/filepath"
+	"strconv"
 
 	"olive-distributed/nfsd"
 )
 
-const (
-	bigSize = 200_000_000
-	quota   = 64 << 20
-)
+const quota = 64 << 20
 
 type view []*nfsd.Export
 
 func (v view) Exports() []*nfsd.Export { return v }
 
 func main() {
-	if len(os.Args) != 3 {
-		fmt.Fprintln(os.Stderr, "usage: serve FOLDER ADDRESS")
+	if len(os.Args) < 5 {
+		fmt.Fprintln(os.Stderr, "usage: serve FOLDER ADDRESS BYTES NAME…")
 		os.Exit(2)
 	}
-	if err := serve(os.Args[1], os.Args[2]); err != nil {
+	size, err := strconv.Atoi(os.Args[3])
+	if err == nil {
+		err = serve(os.Args[1], os.Args[2], size, os.Args[4:])
+	}
+	if err != nil {
 		fmt.Fprintln(os.Stderr, err)
 		os.Exit(1)
 	}
 }
 
-func serve(folder, address string) error {
-	exports, err := layOut(folder)
+func serve(folder, address string, size int, names []string) error {
+	exports, err := layOut(folder, size, names)
 	if err != nil {
 		return err
 	}
@@ -52,10 +55,10 @@ func serve(folder, address string) error {
 	return s.Serve(context.Background(), l, func(net.Conn) (string, error) { return "worker", nil })
 }
 
-// layOut makes the files of export /job-1.
-func layOut(folder string) (view, error) {
+// layOut makes the files of all exports.
+func layOut(folder string, size int, names []string) (view, error) {
 	big, parts := filepath.Join(folder, "big"), filepath.Join(folder, "parts")
-	data := make([]byte, bigSize)
+	data := make([]byte, size)
 	_, _ = mrand.NewChaCha8([32]byte{1}).Read(data) // never fails
 	if err := os.MkdirAll(parts, 0o755); err != nil {
 		return nil, err
@@ -64,8 +67,15 @@ func layOut(folder string) (view, error) {
 		return nil, err
 	}
 	sum := fmt.Appendf(nil, "%x  big\n", sha256.Sum256(data))
-	e, err := nfsd.NewExport(1, "job-1", []nfsd.File{
-		{Name: "media/big", Path: big}, {Name: "media/big.sha256", Data: sum},
-	}, &nfsd.Folder{Name: "parts", Path: parts, Quota: quota})
-	return view{e}, err
+	var v view
+	for i, name := range names {
+		e, err := nfsd.NewExport(uint32(i+1), name, []nfsd.File{
+			{Name: "media/big", Path: big}, {Name: "media/big.sha256", Data: sum},
+		}, &nfsd.Folder{Name: "parts", Path: parts, Quota: quota})
+		if err != nil {
+			return nil, err
+		}
+		v = append(v, e)
+	}
+	return v, nil
 }
