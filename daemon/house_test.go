@@ -33,7 +33,7 @@ var mayImport = map[string][]string{
 	"daemon/render/shader/glsl":    {"daemon/render/trig"},
 	"daemon/render/shader/blur":    {"daemon/render/raster", "daemon/render/shader", "daemon/render/shader/glsl", "daemon/render/trig"},
 	"daemon/render/shader/distort": {"daemon/render/shader", "daemon/render/shader/glsl"},
-	"daemon/render/shader/grade":   {"daemon/render/shader", "daemon/render/shader/glsl"},
+	"daemon/render/shader/grade":   {"daemon/render/shader", "daemon/render/shader/glsl", "daemon/render/trig"},
 	"daemon/render/shader/keying":  {"daemon/render/shader", "daemon/render/shader/glsl"},
 	"daemon/render/shader/stylize": {"daemon/render/raster", "daemon/render/shader", "daemon/render/shader/glsl"},
 	"daemon/render/audio":          {"daemon/ove", "daemon/media", "daemon/media/sound"},
