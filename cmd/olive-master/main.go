@@ -17,12 +17,10 @@ import (
 	"os"
 	"os/signal"
 	"path/filepath"
-	"runtime/debug"
 	"syscall"
 
 	"olive-distributed/daemon/bus/journal"
 	"olive-distributed/daemon/config"
-	"olive-distributed/daemon/master"
 	"olive-distributed/daemon/systemd"
 )
 
@@ -60,9 +58,6 @@ func run(ctx context.Context, args []string, stdout, stderr io.Writer) int {
 		return checkStore(cfg, stdout, stderr)
 	}
 	log := systemd.NewLog(stderr)
-	if os.Getenv("GOGC") == "" {
-		debug.SetGCPercent(master.GCPercent)
-	}
 	if err := serve(ctx, path, cfg, log); err != nil {
 		log.Error("olive-master ends", "error", err)
 		return exitFailed

@@ -15,7 +15,6 @@ import (
 	"os"
 	"os/exec"
 	"path/filepath"
-	"runtime/debug"
 	"slices"
 	"strconv"
 	"strings"
@@ -83,7 +82,6 @@ func unseen(_ context.Context, _ *render.Plan, span render.Span, _ bool, path st
 
 // crowd runs one master under one load.
 func crowd(b *testing.B, workers, rate int, d time.Duration, apart bool) {
-	defer debug.SetGCPercent(debug.SetGCPercent(master.GCPercent))
 	key, ca := newCA(b)
 	addr := crowdMaster(b, key, ca, workers)
 	secret, err := x509.MarshalECPrivateKey(key)

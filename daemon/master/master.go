@@ -49,10 +49,6 @@ type Config struct {
 	Stop func(worker string, r farm.RangeID) // tells a worker that its range is not wanted any more; nil: its next beat does
 }
 
-// GCPercent is the setting of the garbage collector for a process that is a master: most of its
-// memory is connections that live long, so collecting twice as often costs little.
-const GCPercent = 50
-
 // A Journal keeps the farm's events.
 type Journal interface {
 	// Enqueue takes events, at once, and calls done when they are durable, in the order of the
