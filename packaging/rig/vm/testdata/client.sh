@@ -3,7 +3,7 @@
 #
 #	client.sh HOST PORT EXPORT
 #
-# The export has media/big (200 MB), media/big.sha256 (what sha256sum says of it), and parts/ to write to, with a quota of
+# The export has media/big (200 MB), media/big.md5 (what md5sum says of it), and parts/ to write to, with a quota of
 # 64 MiB. Each check prints a line; the last line is "the kernel's client is content". Anything else is a failure.
 set -eu -o pipefail
 
@@ -45,7 +45,7 @@ count() { # count PREFIX: of paths that are there
 }
 
 # Reading.
-(cd "$a/media" && sha256sum --quiet -c big.sha256)
+(cd "$a/media" && md5sum --quiet -c big.md5)
 check "200 MB are read with the right checksum"
 dd if="$a/media/big" of="$local/direct" bs=1M count=8 iflag=direct status=none
 cmp -n $((8 << 20)) "$local/direct" "$a/media/big"

@@ -5,7 +5,7 @@ package main
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
+	"crypto/md5"
 	"fmt"
 	mrand "math/rand/v2"
 	"net"
@@ -66,11 +66,11 @@ func layOut(folder string, size int, names []string) (view, error) {
 	if err := os.WriteFile(big, data, 0o644); err != nil {
 		return nil, err
 	}
-	sum := fmt.Appendf(nil, "%x  big\n", sha256.Sum256(data))
+	sum := fmt.Appendf(nil, "%x  big\n", md5.Sum(data))
 	var v view
 	for i, name := range names {
 		e, err := nfsd.NewExport(uint32(i+1), name, []nfsd.File{
-			{Name: "media/big", Path: big}, {Name: "media/big.sha256", Data: sum},
+			{Name: "media/big", Path: big}, {Name: "media/big.md5", Data: sum},
 		}, &nfsd.Folder{Name: "parts", Path: parts, Quota: quota})
 		if err != nil {
 			return nil, err
