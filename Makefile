@@ -7,7 +7,7 @@ export CGO_ENABLED := 0
 export GOEXPERIMENT := simd
 BIN := bin
 PROGRAMS := $(notdir $(wildcard cmd/*))
-SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p*) packaging/rig/bus packaging/rig/vm/guest/files/init .ci/run
+SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p* packaging/rig/vm/testdata/*.sh) packaging/rig/bus packaging/rig/vm/guest/files/init .ci/run
 
 .PHONY: help
 help: ## print this help

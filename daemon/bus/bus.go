@@ -138,6 +138,10 @@ func (s *Server) dispatch(q request, body []byte) {
 		s.refuse(q, err)
 		return
 	}
+	if q.reply == "" { // nobody waits but the same worker's next request
+		s.answer(h, q, &e)
+		return
+	}
 	go s.answer(h, q, &e)
 }
 

@@ -20,16 +20,19 @@ import (
 // of what decides about the parts, so that the same export finds it again, and a lock keeps others
 // out; in a daemon the lock of the journal does.
 type folder struct {
-	dir  string
-	lock *os.File // nil in a daemon
+	dir   string
+	lock  *os.File        // nil in a daemon
+	taken map[string]bool // workers from whose inboxes the only part has just been taken
 }
+
+func newFolder(dir string) *folder { return &folder{dir: dir, taken: map[string]bool{}} }
 
 // makeFolder makes a folder that nobody else has.
 func makeFolder(dir string) (*folder, error) {
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return nil, fmt.Errorf("make folder for parts: %w", err)
 	}
-	return &folder{dir: dir}, nil
+	return newFolder(dir), nil
 }
 
 // lockFolder is makeFolder for a farm of one process.

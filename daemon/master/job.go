@@ -78,7 +78,7 @@ func (m *Master) recall() error {
 		if j.Plan == nil || j.Folder != filepath.Base(j.Folder) || j.Folder == "." {
 			return fmt.Errorf("read job %d of the journal: its order is not one of a master", v.ID)
 		}
-		j.folder = &folder{dir: filepath.Join(m.cfg.Folder, j.Folder)}
+		j.folder = newFolder(filepath.Join(m.cfg.Folder, j.Folder))
 		j.log = j.folder.readLog()
 		j.number()
 		m.enter(j)

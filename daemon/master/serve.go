@@ -377,6 +377,7 @@ func (m *Master) accept(now time.Time, name string, id farm.RangeID, x expectati
 		}
 	}
 	m.record(events)
+	x.folder.taken[name] = true
 	return nil
 }
 

@@ -21,6 +21,10 @@ func (f *folder) inbox(worker string) string { return share.Inbox(f.dir, worker)
 // openInbox makes the worker's inbox, empty. Who asks for work is at nothing else: what lies there nobody will
 // report.
 func (f *folder) openInbox(worker string) error {
+	if f.taken[worker] {
+		delete(f.taken, worker)
+		return nil
+	}
 	dir := f.inbox(worker)
 	left, err := os.ReadDir(dir)
 	if errors.Is(err, os.ErrNotExist) {

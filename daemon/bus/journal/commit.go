@@ -51,7 +51,7 @@ func (j *Journal) run(ctx context.Context) {
 // While few events come at a time, commits begin no sooner than gatherTime after each other: each
 // costs a sync of the disk, as much processor time as twenty events, and nobody notices the wait.
 const (
-	gatherTime = 4 * time.Millisecond
+	gatherTime = 6 * time.Millisecond
 	gatherMany = 12 // entries that wait for nothing
 )
 
