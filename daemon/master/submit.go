@@ -195,14 +195,8 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 	if err := checkTarget(r, project); err != nil {
 		return nil, err
 	}
-	if m.cfg.Encoders != nil {
-		marks, err := m.cfg.Encoders(ctx)
-		if err != nil {
-			return nil, err
-		}
-		if mark := marks[r.Preset]; mark != "" {
-			j.marks = append(j.marks, mark)
-		}
+	if j.marks, err = m.encoderMark(ctx, r.Preset); err != nil {
+		return nil, err
 	}
 	if j.Request.Project, err = filepath.Abs(r.Project); err != nil {
 		return nil, err
@@ -212,6 +206,19 @@ func (m *Master) prepare(ctx context.Context, r *Request) (*job, error) {
 		Span: span, Media: report.Found(), Fonts: report.PlanFonts(), Encoding: enc, FPS: seq.FPS, SoundRate: seq.AudioRate,
 	}
 	return j, nil
+}
+
+// encoderMark is the mark of the encoder from which all parts of a film in that preset must come; it is empty when any
+// will do.
+func (m *Master) encoderMark(ctx context.Context, preset string) ([]string, error) {
+	if m.cfg.Encoders == nil {
+		return nil, nil
+	}
+	marks, err := m.cfg.Encoders(ctx)
+	if err != nil || marks[preset] == "" {
+		return nil, err
+	}
+	return []string{marks[preset]}, nil
 }
 
 // checkName refuses names that would steer the terminals on which they are listed, or take up more than
