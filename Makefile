@@ -7,6 +7,8 @@ export CGO_ENABLED := 0
 export GOEXPERIMENT := simd
 BIN := bin
 PROGRAMS := $(notdir $(wildcard cmd/*))
+# Given a folder, gofumpt leaves testdata out.
+SOURCES := $(shell find cmd daemon dbus nfsd packaging -name '*.go')
 SCRIPTS := $(wildcard packaging/*.sh packaging/deb/p* packaging/rig/vm/testdata/*.sh) packaging/rig/bus packaging/rig/vm/guest/files/init .ci/run
 
 .PHONY: help
@@ -40,7 +42,7 @@ test: test-deps ## install what tests need, then lint and run every test with th
 
 .PHONY: lint
 lint: test-deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
-	@out=$$(go tool gofumpt -l cmd daemon dbus nfsd packaging); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
+	@out=$$(go tool gofumpt -l $(SOURCES)); if [ -n "$$out" ]; then echo "not formatted, run make fmt:"; echo "$$out"; exit 1; fi
 	go vet ./...
 	go tool staticcheck ./...
 	@packaging/vulncheck.sh
@@ -48,7 +50,7 @@ lint: test-deps ## gofumpt, go vet, staticcheck, govulncheck, shellcheck
 
 .PHONY: fmt
 fmt: ## format the Go code
-	go tool gofumpt -w cmd daemon dbus nfsd packaging
+	go tool gofumpt -w $(SOURCES)
 
 .PHONY: demo
 demo: deps build ## export the sample project on a local farm and say where the film is

@@ -6,9 +6,8 @@
 // speak nor listen as anybody else. What breaks these rules is refused or dropped, and never
 // reaches a handler.
 //
-// All that a worker may say is for the master, in this process. So the bus answers the protocol itself: it
-// had a nats-server behind it, to which one connection took what all workers said and another brought it
-// back, and that cost a quarter of the processor time of an assignment and gave nothing.
+// All that a worker may say is for the master, in this process: there is no nats-server between the two, which would
+// only take each message over two more connections, from the bus to the bus.
 //
 // Messages may be lost when a connection is: a notice then never comes, and a request ends with
 // [ErrInterrupted], after which nobody knows whether it was handled. Everything that must not be
@@ -66,8 +65,7 @@ func (l Limits) withDefaults() Limits {
 	}
 }
 
-// A Server is the master's end of the bus. Make it with [New]; it serves
-// while [Server.Serve] runs.
+// A Server is the master's end of the bus. Make it with [New]; it serves while [Server.Serve] runs.
 type Server struct {
 	cfg      Config
 	tls      *tls.Config
@@ -136,10 +134,6 @@ func (s *Server) dispatch(q request, body []byte) {
 	}
 	if err := s.begin(q.worker); err != nil {
 		s.refuse(q, err)
-		return
-	}
-	if q.reply == "" { // nobody waits but the same worker's next request
-		s.answer(h, q, &e)
 		return
 	}
 	go s.answer(h, q, &e)
@@ -254,8 +248,7 @@ func (s *Server) Close(ctx context.Context) error {
 	case <-time.After(time.Second): // somebody does not take his answer
 	}
 	s.watching.Wait()
-	s.flush()
-	s.crew.close()
+	s.crew.close(time.Second)
 	<-done
 	return err
 }

@@ -5,6 +5,7 @@ import (
 	"maps"
 	"slices"
 	"sync"
+	"time"
 
 	"golang.org/x/time/rate"
 )
@@ -72,13 +73,21 @@ func (c *crew) all() (sessions []*session) {
 	return sessions
 }
 
-// close sends everybody home and waits for them.
-func (c *crew) close() {
+// close sends everybody home and waits for them. What was said to them goes out first, for so long at most.
+func (c *crew) close(patience time.Duration) {
 	c.mu.Lock()
 	c.closed = true
 	c.mu.Unlock()
-	for _, s := range c.all() {
-		s.cut()
+	all := c.all()
+	defer time.AfterFunc(patience, func() {
+		for _, s := range all {
+			s.cut()
+		}
+	}).Stop()
+	var ends sync.WaitGroup
+	for _, s := range all {
+		ends.Go(s.end)
 	}
+	ends.Wait()
 	c.left.Wait()
 }

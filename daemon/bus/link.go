@@ -3,7 +3,6 @@ package bus
 import (
 	"context"
 	"net"
-	"slices"
 	"time"
 
 	"golang.org/x/sys/unix"
@@ -41,17 +40,6 @@ func (w *session) nudge(now time.Time) {
 		w.send(func(b []byte) []byte { return append(b, "PING\r\n"...) })
 	}
 }
-
-// flush lets the last answers go out, for a second at most.
-func (s *Server) flush() {
-	deadline := time.Now().Add(time.Second)
-	for s.busy() && time.Now().Before(deadline) {
-		time.Sleep(10 * time.Millisecond)
-	}
-}
-
-// busy says whether something is still to go to a worker.
-func (s *Server) busy() bool { return slices.ContainsFunc(s.crew.all(), (*session).waiting) }
 
 // linkTimeout is when a dead link is noticed: a machine that is gone, a cable that is cut. 6 s at most.
 const linkTimeout = 5 * time.Second

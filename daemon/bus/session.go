@@ -184,13 +184,6 @@ func (w *session) write() {
 	}
 }
 
-// waiting says whether something is still to be written.
-func (w *session) waiting() bool {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	return w.writing
-}
-
 // cut ends the connection at once; the session ends then.
 func (w *session) cut() { _ = w.raw.Close() }
 

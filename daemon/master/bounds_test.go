@@ -114,6 +114,17 @@ func TestAnEnormousProjectDoesNotEndTheMaster(t *testing.T) {
 	}
 }
 
+func TestAFarmOfOneProcessTakesAnEnormousProject(t *testing.T) {
+	r := newRig(t, policy)
+	path := filepath.Join(r.scratch, "media.ove")
+	if err := os.WriteFile(path, manyMedia(t, r.scratch, 8000), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := r.Submit(t.Context(), master.Request{Project: path, Output: filepath.Join(r.films, "film.mkv"), Preset: "lossless"}); err != nil {
+		t.Errorf("a project with 8000 media: %v", err)
+	}
+}
+
 func TestAWorkerIsSentThePlanOfAJobOnce(t *testing.T) {
 	w := newWire(t)
 	path := filepath.Join(w.dir, "many.ove")

@@ -180,9 +180,11 @@ func write(is func(string) bool, path, name string, start, end int) {
 	if is("elsewhere") {
 		film = filepath.Join(os.Getenv("HOME"), film)
 	}
-	args := []string{"-v", "error", "-nostdin", "-y", "-i", url, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo,atrim=duration=10",
+	args := []string{
+		"-v", "error", "-nostdin", "-y", "-i", url, "-f", "lavfi", "-i", "anullsrc=r=48000:cl=stereo,atrim=duration=10",
 		"-map", "0:v", "-map", "1:a", "-shortest", "-vf", picture, "-r", fmt.Sprintf("%.2f", s.Rate), "-frames:v", fmt.Sprint(end - start + 1),
-		"-c:v", "libx264", "-crf", "36", "-pix_fmt", "yuv420p", "-c:a", "aac"}
+		"-c:v", "libx264", "-crf", "36", "-pix_fmt", "yuv420p", "-c:a", "aac",
+	}
 	if is("entangles") {
 		args = append(args, "-b_strategy", "0", "-bf", "3")
 	}

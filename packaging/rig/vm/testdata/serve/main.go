@@ -4,8 +4,8 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
 	"crypto/md5"
+	"crypto/rand"
 	"fmt"
 	mrand "math/rand/v2"
 	"net"
